@@ -1,0 +1,7 @@
+"""What holds for every test."""
+
+from hypothesis import HealthCheck, settings
+
+# The machine may be busy with other things: no property is judged by the time it takes.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")

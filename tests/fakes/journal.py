@@ -1,0 +1,39 @@
+"""A journal that keeps every entry in a list, and the messages as they stand."""
+
+from dataclasses import dataclass, field
+
+from voice_server.core.commands import Entry, ServerSaid
+from voice_server.core.history import Message
+from voice_server.core.journal import Remembered
+from voice_server.ids import ConversationId, MessageId
+
+
+@dataclass(slots=True)
+class MemoryJournal:
+    """Conversations are numbered: `conv_1`, `conv_2` …"""
+
+    entries: list[tuple[ConversationId, Entry]] = field(default_factory=list)
+    owners: dict[ConversationId, str] = field(default_factory=dict)
+    kept: dict[ConversationId, dict[MessageId, Message]] = field(default_factory=dict)
+
+    def open(self, owner: str, wished: str | None) -> Remembered:
+        known = ConversationId(wished or "")
+        if self.owners.get(known) == owner:
+            return Remembered(known, self.messages(known))
+        new = ConversationId(f"conv_{len(self.owners) + 1}")
+        self.owners[new], self.kept[new] = owner, {}
+        return Remembered(new, is_unknown=wished is not None)
+
+    def record(self, owner: str, conversation_id: ConversationId, entry: Entry) -> None:
+        assert self.owners[conversation_id] == owner
+        self.entries.append((conversation_id, entry))
+        if not isinstance(entry, ServerSaid):
+            self.kept[conversation_id][entry.message.id] = entry.message
+
+    def messages(self, conversation_id: str) -> tuple[Message, ...]:
+        """Oldest first, without those of which nothing was heard."""
+        return tuple(one for one in self.kept[ConversationId(conversation_id)].values() if one.text)
+
+    def said(self, conversation_id: str) -> list[tuple[str, str]]:
+        """(role, text) of the messages."""
+        return [(one.role, one.text) for one in self.messages(conversation_id)]

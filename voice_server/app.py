@@ -1,0 +1,462 @@
+"""The only place that wires: settings become providers, sessions and the two servers."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import structlog
+import uvicorn
+
+from voice_server.audio.end_of_turn import SmartTurn
+from voice_server.audio.voice_activity import SileroVad
+from voice_server.clock import Clock, LoopClock
+from voice_server.core import wire
+from voice_server.core.caller import Caller, Tier
+from voice_server.core.policy import TurnPolicy
+from voice_server.dialects.base import Dialect
+from voice_server.dialects.native.codec import NativeDialect
+from voice_server.dialects.native.limits import FrameLimits
+from voice_server.dialects.zeebee_stream import ZeebeeStreamDialect
+from voice_server.errors import AuthenticationError, ConfigurationError
+from voice_server.gateway.connection import Connection, Identify
+from voice_server.gateway.door import Door, Refusal
+from voice_server.gateway.limits import GatewayLimits
+from voice_server.gateway.server import VoiceSocketServer, cannot_listen
+from voice_server.gateway.socket import Handshake, Socket
+from voice_server.ids import SessionId
+from voice_server.providers import registry
+from voice_server.providers.base import Voice
+from voice_server.providers.local.weights import WeightStore
+from voice_server.rest.api import create_api
+from voice_server.rest.context import RestContext, RestLimits
+from voice_server.rest.upgraded import UpgradedConnection
+from voice_server.services.conversations import Conversations
+from voice_server.services.discovery import Discovery
+from voice_server.services.keys import KeyHolder, KeyRing
+from voice_server.services.readiness import Readiness
+from voice_server.services.voice_streams import VoiceStreams
+from voice_server.session.choice import Catalogue, Choice
+from voice_server.session.equipment import Equipment
+from voice_server.session.limits import Deadlines, SessionLimits
+from voice_server.session.registry import SessionRegistry
+from voice_server.settings import Role, Settings
+
+log = structlog.get_logger()
+
+VOICE_STREAM_PATH = "/voice/stream/"
+
+
+def load_catalogue(settings: Settings) -> Catalogue:
+    """The providers that the settings name; none is warm yet.
+
+    Raises:
+        ConfigurationError: a provider nobody offers, whose package is not installed, or that lacks a setting.
+    """
+    return Catalogue(
+        stt=[registry.load("stt", name, provider_options(settings, "stt", name)) for name in settings.stt],
+        llm=[registry.load("llm", name, provider_options(settings, "llm", name)) for name in settings.llm],
+        tts=[registry.load("tts", name, provider_options(settings, "tts", name)) for name in settings.tts],
+        strict=settings.strict,
+    )
+
+
+def provider_options(settings: Settings, role: Role, name: str) -> Mapping[str, Any]:
+    """What a provider's factory is given: all get the `language`, each its own table, `local` the weights."""
+    if name == "local":
+        return {
+            "weights": WeightStore(settings.models_dir),
+            "model": settings.llm_model,
+            "warm_prompt": settings.system_prompt,
+        }
+    return {"language": settings.language, **settings.vendors.options_for(role, name)}
+
+
+def default_choice(settings: Settings, catalogue: Catalogue) -> Choice:
+    """What a session uses that wishes for nothing.
+
+    Raises:
+        ConfigurationError: the voice that somebody chose is not among the providers' voices.
+    """
+    voice = default_voice(settings, catalogue)
+    turns = settings.turn_detection
+    return Choice(
+        stt=catalogue.stt[0],
+        llm=catalogue.llm[0],
+        tts=next(tts for tts in catalogue.tts if tts.name == voice.provider),
+        voice=voice,
+        language=settings.language,
+        system_prompt=settings.system_prompt,
+        temperature=settings.temperature,
+        max_tokens=settings.max_tokens,
+        policy=TurnPolicy(wire.TurnMode(turns.mode), turns.silence_ms, turns.interrupt),
+        vad_threshold=turns.threshold,
+        prefix_ms=turns.prefix_ms,
+    )
+
+
+def default_voice(settings: Settings, catalogue: Catalogue) -> Voice:
+    """The voice of the settings; while nobody has chosen one, it is of the provider that is used.
+
+    Raises:
+        ConfigurationError: the voice that somebody chose is not among the providers' voices.
+    """
+    own = catalogue.tts[0].capabilities.voices
+    within = catalogue.voices if settings.has_chosen_voice else own
+    if voice := next((one for one in within if one.id == settings.tts_voice), None):
+        return voice
+    if not settings.has_chosen_voice:
+        return own[0]
+    known = ", ".join(one.id for one in catalogue.voices)
+    raise ConfigurationError(
+        f"tts_voice is {settings.tts_voice!r}, but the voices are: {known}. Choose one of them, or name "
+        "any voice of a vendor in that vendor's own table, such as VOICE_SERVER_VENDORS__ELEVENLABS__VOICE."
+    )
+
+
+class Sockets:
+    """Serves WebSockets of both ports: path to dialect, handshake to caller."""
+
+    def __init__(
+        self,
+        sessions: SessionRegistry,
+        keys: KeyRing,
+        voice_streams: VoiceStreams,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._sessions = sessions
+        self._keys = keys
+        self._voice_streams = voice_streams
+        self._clock = clock
+        self._limits = gateway_limits(settings)
+        limits = settings.limits
+        self._frame_limits = FrameLimits(
+            limits.control_bytes, limits.audio_frame_bytes, limits.clip_frame_bytes
+        )
+
+    async def serve(self, accepted: Socket, handshake: Handshake) -> None:
+        """Live with a socket until it is closed."""
+        await self._connection(accepted, handshake).run()
+
+    def _connection(self, accepted: Socket, handshake: Handshake) -> Connection:
+        dialect: Dialect
+        identify: Identify
+        if handshake.path.startswith(VOICE_STREAM_PATH):
+            session_id = handshake.path.removeprefix(VOICE_STREAM_PATH)
+            dialect = ZeebeeStreamDialect(self._limits.message_bytes)
+            identify = partial(self._redeem, session_id, handshake.credential)
+            caller, known_id = None, SessionId(session_id)
+        else:
+            dialect = NativeDialect(self._frame_limits)
+            identify, known_id = self._identify, None
+            caller = self._caller_of(handshake)
+        if caller is not None:
+            accepted.admit()
+        return Connection(
+            accepted,
+            dialect,
+            self._sessions,
+            identify,
+            self._clock,
+            self._limits,
+            caller=caller,
+            session_id=known_id,
+        )
+
+    def _caller_of(self, handshake: Handshake) -> Caller | None:
+        try:
+            return self._keys.identify(handshake.credential)
+        except AuthenticationError:
+            return None  # its `init` may still bring a key that is good
+
+    def _identify(self, init: wire.Init) -> tuple[Caller, wire.Init]:
+        return self._keys.identify(init.api_key), init
+
+    def _redeem(self, session_id: str, credential: str | None, init: wire.Init) -> tuple[Caller, wire.Init]:
+        ticket = self._voice_streams.redeem(session_id, credential or init.api_key)
+        changes = replace(
+            init.changes,
+            model=ticket.changes.model,
+            tts_voice=init.changes.tts_voice or ticket.changes.tts_voice,
+            language_code=init.changes.language_code or ticket.changes.language_code,
+        )
+        return ticket.caller, replace(
+            init, user_id=ticket.user_id, conversation_id=ticket.conversation_id, changes=changes
+        )
+
+
+class RestSockets:
+    """The same for sockets that the REST port accepted."""
+
+    def __init__(self, sockets: Sockets, door: Door) -> None:
+        self._sockets = sockets
+        self._door = door
+
+    def judge(self, path: str, query: str, headers: Mapping[str, str], peer: str) -> Refusal | None:
+        """Why this request may not become a socket, if it may not."""
+        return self._door.judge(Handshake(path, query, headers, peer))
+
+    async def serve(
+        self, accepted: Socket, path: str, query: str, headers: Mapping[str, str], peer: str
+    ) -> None:
+        """Live with a socket until it is closed."""
+        handshake = Handshake(path, query, headers, peer)
+        with self._door.entered(handshake):
+            await self._sockets.serve(accepted, handshake)
+
+
+class RestServer(uvicorn.Server):
+    """uvicorn, without its own handling of signals: sockets are drained before it is told to exit."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.is_listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The process's signals are ours."""
+        yield
+
+
+class VoiceServer:
+    """A running server. Use `running`."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue, default: Choice) -> None:
+        self._settings = settings
+        limits = settings.limits
+        self._clock = LoopClock()
+        self._workers = ThreadPoolExecutor(2, thread_name_prefix="clips")
+        self._judges = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn")
+        weights = WeightStore(settings.models_dir)
+        self._smart_turn = SmartTurn(weights.path("smart-turn"))
+        self._providers = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
+        equipment = Equipment(
+            catalogue,
+            default,
+            SileroVad(weights.path("silero-vad")),
+            self._score,
+            Conversations(limits.conversations),
+            self._clock,
+            self._workers,
+            session_limits(settings),
+            session_deadlines(settings),
+        )
+        per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
+        self.sessions = SessionRegistry(equipment, per_owner)
+        self._keys = KeyRing(
+            KeyHolder(one.key.get_secret_value(), one.name, Tier(one.tier.value), one.owner)
+            for one in settings.api_keys
+        )
+        self._voice_streams = VoiceStreams(self._clock)
+        self._sockets = Sockets(self.sessions, self._keys, self._voice_streams, self._clock, settings)
+        self.readiness = Readiness({"stt": default.stt, "llm": default.llm, "tts": default.tts})
+        self._discovery = Discovery(
+            stt=catalogue.stt,
+            tts=catalogue.tts,
+            voices=lambda: catalogue.voices,
+            languages=lambda: catalogue.languages,
+            default_voice=default.voice,
+            language=default.language,
+        )
+        self.port = self.rest_port = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listening inside, drained and closed after."""
+        async with AsyncExitStack() as stack:
+            stack.callback(self._workers.shutdown, wait=False, cancel_futures=True)
+            stack.callback(self._judges.shutdown, wait=False, cancel_futures=True)
+            for provider in self._providers:
+                stack.push_async_callback(provider.close)
+            settings, tls = self._settings, tls_context(self._settings)
+            listener = _bind(settings.host, settings.rest_port)
+            stack.callback(listener.close)
+            self.rest_port = listener.getsockname()[1]
+            # The page's own origin is known only now: port 0 is any free one.
+            settings = settings.model_copy(update={"rest_port": self.rest_port})
+            door = Door(gateway_limits(settings), settings.allowed_origins, settings.trusted_proxies)
+            gateway = VoiceSocketServer(self._sockets.serve, door, gateway_limits(settings), tls)
+            self.port = await gateway.start(settings.host, settings.port)
+            stack.push_async_callback(gateway.stop)
+            rest, serving = await self._start_rest(settings, door, listener)
+            warming = asyncio.create_task(self.readiness.warm(), name="warm")
+            log.info(
+                "listening", websocket=self.websocket_url(settings.host, tls is not None), page=self.page_url
+            )
+            try:
+                yield
+            finally:
+                door.is_shut = True
+                warming.cancel()
+                await self.sessions.drain(settings.limits.drain_s)
+                rest.should_exit = True
+                await serving
+
+    async def _start_rest(
+        self, settings: Settings, door: Door, listener: socket.socket
+    ) -> tuple[RestServer, asyncio.Task[None]]:
+        limits = settings.limits
+        context = RestContext(
+            keys=self._keys,
+            readiness=self.readiness,
+            discovery=self._discovery,
+            voice_streams=self._voice_streams,
+            sockets=RestSockets(self._sockets, door),
+            websocket_url=self.websocket_url,
+            websocket_port=self.port,
+            live_sessions=lambda: self.sessions.count,
+            origins=settings.allowed_origins,
+            limits=RestLimits(
+                limits.rest_json_bytes,
+                limits.rest_audio_bytes,
+                limits.rest_upload_bytes,
+                limits.clip_frame_bytes,
+                limits.unauthenticated_bytes,
+            ),
+        )
+        config = uvicorn.Config(
+            create_api(context),
+            host=settings.host,
+            port=settings.rest_port,
+            log_config=None,
+            access_log=False,
+            ws=UpgradedConnection,
+            ws_max_size=limits.clip_frame_bytes,
+            ws_per_message_deflate=False,
+            ws_ping_interval=limits.ping_s,
+            ws_ping_timeout=limits.dead_after_s,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+            ssl_certfile=settings.tls_cert,
+            ssl_keyfile=settings.tls_key,
+            lifespan="off",
+        )
+        server = RestServer(config)
+        serving = asyncio.create_task(server.serve([listener]), name="rest")
+        listening = asyncio.create_task(server.is_listening.wait(), name="rest listens")
+        await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            listening.cancel()
+            serving.result()
+        return server, serving
+
+    def websocket_url(self, host: str, is_secure: bool) -> str:
+        """Where the voice socket is, for who reached us as `host`."""
+        if self._settings.public_url:
+            return self._settings.public_url
+        name = f"[{host}]" if ":" in host else host
+        return f"{'wss' if is_secure else 'ws'}://{name}:{self.port}"
+
+    @property
+    def page_url(self) -> str:
+        """Where the talk page is, from this machine."""
+        scheme = "https" if self._settings.tls_cert else "http"
+        return f"{scheme}://localhost:{self.rest_port}/"
+
+    async def _score(self, pcm: bytes) -> float:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._judges, self._smart_turn.probability, pcm
+        )
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse to serve strangers without a key.
+
+    Raises:
+        ConfigurationError: other machines could reach a server that asks nobody for a key.
+    """
+    if settings.reaches_beyond_this_machine and not settings.api_keys and not settings.insecure:
+        raise ConfigurationError(
+            f"The server would listen on {settings.host}, where other machines reach it, without asking "
+            "for a key. Set VOICE_SERVER_API_KEYS, or pass --insecure if everybody may use it."
+        )
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """TLS as set.
+
+    Raises:
+        ConfigurationError: the files do not make a certificate.
+    """
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"tls_cert and tls_key cannot be used: {error}.") from error
+    return context
+
+
+def gateway_limits(settings: Settings) -> GatewayLimits:
+    """The gateway's part of the settings."""
+    limits = settings.limits
+    return GatewayLimits(
+        handshake_s=limits.handshake_s,
+        init_s=limits.init_s,
+        connections_per_address=limits.connections_per_address,
+        connections=limits.connections,
+        control_frames_per_s=limits.control_frames_per_s,
+        control_burst=limits.control_burst,
+        slow_reader_s=limits.slow_reader_s,
+        message_bytes=limits.clip_frame_bytes,
+        unauthenticated_bytes=limits.unauthenticated_bytes,
+        ping_s=limits.ping_s,
+        dead_after_s=limits.dead_after_s,
+        protocol_errors=limits.protocol_errors,
+        protocol_errors_s=limits.protocol_errors_s,
+    )
+
+
+def session_limits(settings: Settings) -> SessionLimits:
+    """The sessions' part of the settings."""
+    limits = settings.limits
+    return SessionLimits(
+        idle_ms=limits.idle_s * 1000,
+        longest_ms=limits.session_max_min * 60_000,
+        warn_before_end_ms=limits.warn_before_end_s * 1000,
+        resume_window_ms=limits.resume_window_s * 1000,
+        replay_bytes=limits.replay_bytes,
+        replay_ms=limits.replay_s * 1000,
+        input_ahead_ms=limits.input_ahead_s * 1000,
+        output_ahead_ms=limits.output_ahead_s * 1000,
+        input_stall_ms=limits.input_stall_ms,
+        utterance_s=limits.clip_s,
+    )
+
+
+def session_deadlines(settings: Settings) -> Deadlines:
+    """How long providers may be silent."""
+    deadlines = settings.deadlines
+    return Deadlines(
+        stt_final_ms=deadlines.stt_final_s * 1000,
+        llm_first_token_ms=deadlines.llm_first_token_s * 1000,
+        llm_gap_ms=deadlines.llm_gap_s * 1000,
+        tts_first_audio_ms=deadlines.tts_first_audio_s * 1000,
+        tts_gap_ms=deadlines.tts_gap_s * 1000,
+        tool_ms=deadlines.tool_s * 1000,
+    )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise cannot_listen(host, port, "VOICE_SERVER_REST_PORT", error) from error
+    return bound

@@ -1,0 +1,5 @@
+"""The commands."""
+
+from voice_server.cli.commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,84 @@
+"""`voice-server config check`."""
+
+from collections.abc import Iterator
+
+import typer
+from rich.table import Table
+
+from voice_server import app as wiring
+from voice_server.cli.shared import ConfigFile, err, out
+from voice_server.errors import ConfigurationError, ModelFileError
+from voice_server.providers.local.weights import WeightStore
+from voice_server.settings import Settings, explain, load_settings, unknown_variables
+
+cli = typer.Typer(help="The settings in force.", no_args_is_help=True)
+
+
+@cli.callback()
+def _config() -> None:
+    """The settings in force."""
+
+
+@cli.command()
+def check(config: ConfigFile = None) -> None:
+    """Show every setting, where it was set, and what would keep the server from starting.
+
+    Example:
+
+        voice-server config check --config voice.toml
+    """
+    settings = load_settings(config)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("setting", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("set by", no_wrap=True)
+    for one in explain(settings):
+        table.add_row(one.name, one.value, one.source)
+    out.print(table)
+    for remark in remarks(settings):
+        err.print(f"Note: {remark}", markup=False)
+    faults = list(faults_of(settings))
+    for fault in faults:
+        err.print(f"Fault: {fault}", markup=False)
+    if faults:
+        err.print("The server cannot start with these settings.")
+        raise typer.Exit(1)
+    err.print("The server can start with these settings.")
+
+
+def remarks(settings: Settings) -> Iterator[str]:
+    """What an operator should know though the server starts."""
+    yield from unknown_variables()
+    if settings.reaches_beyond_this_machine:
+        if settings.insecure and not settings.api_keys:
+            yield (
+                f"everybody who reaches {settings.host} may talk, because insecure is set; set api_keys "
+                "unless that is meant."
+            )
+        if settings.tls_cert is None:
+            yield (
+                f"{settings.host} is served without TLS, so keys and voices can be read on the way; set "
+                "tls_cert and tls_key, or put a proxy with TLS before the server."
+            )
+
+
+def faults_of(settings: Settings) -> Iterator[str]:
+    """What keeps the server from starting, or from answering: a sentence with a remedy each."""
+    try:
+        wiring.check_exposure(settings)
+    except ConfigurationError as error:
+        yield error.message
+    try:
+        wiring.tls_context(settings)
+    except ConfigurationError as error:
+        yield error.message
+    try:
+        wiring.default_choice(settings, wiring.load_catalogue(settings))
+    except ConfigurationError as error:
+        yield error.message
+    store = WeightStore(settings.models_dir)
+    for name in settings.needed_models:
+        try:
+            store.path(name)
+        except ModelFileError as error:
+            yield error.message

@@ -1,0 +1,171 @@
+"""Wishes of the conversation; the session carries them out in order."""
+
+from dataclasses import dataclass
+
+from voice_server.core.history import Message
+from voice_server.core.policy import ReplyOptions
+from voice_server.core.wire import Output
+from voice_server.ids import ConversationId, TurnId
+
+# ── To the caller and the journal ────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Tell the caller."""
+
+    output: Output
+
+
+@dataclass(frozen=True, slots=True)
+class UserSaid:
+    """A user message, whole."""
+
+    turn_id: TurnId
+    message: Message
+    spoken: bool
+    language: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantWrote:
+    """A reply's text is whole (or as whole as it gets); how much of it is heard is not known yet."""
+
+    turn_id: TurnId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantHeard:
+    """What was heard of a reply. It may come again for the same message with better knowledge."""
+
+    turn_id: TurnId
+    message: Message
+    heard_ms: float
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSaid:
+    """A sentence the model did not write; never history."""
+
+    turn_id: TurnId
+    text: str
+
+
+Entry = UserSaid | AssistantWrote | AssistantHeard | ServerSaid
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Keep an entry of this conversation's ledger."""
+
+    conversation_id: ConversationId
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class EndTurn:
+    """Nothing more is generated for this turn: tell its timings."""
+
+    turn_id: TurnId
+
+
+# ── To the ears ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUtterance:
+    """Begin to transcribe, from `from_ms` of the input stream (less the prefix)."""
+
+    utterance: int
+    from_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The user may have finished: transcribe what there is. `score`: judge how finished it sounds."""
+
+    utterance: int
+    revision: int
+    score: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSilence:
+    """Say when the input has been quiet up to `until_ms`; replaces the watch before it."""
+
+    until_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class CloseUtterance:
+    """Nothing more is wanted of this utterance."""
+
+    utterance: int
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeClip:
+    """Decode and transcribe a recording."""
+
+    utterance: int
+    revision: int
+    clip: int
+
+
+# ── To mind and mouth ────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class StartReply:
+    """Write a reply to `messages` and speak it; without messages the words come by `Speak`.
+
+    `utterance` names what it answers, for the timings.
+    """
+
+    generation: int
+    turn_id: TurnId
+    utterance: int | None
+    messages: tuple[Message, ...] | None
+    options: ReplyOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """More text for the mouth. `written=False`: words that are not the model's, spoken but not counted."""
+
+    generation: int
+    text: str
+    written: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FinishSpeech:
+    """No more text comes for the mouth."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReply:
+    """Stop writing and speaking, at once."""
+
+    generation: int
+
+
+Command = (
+    Show
+    | Record
+    | EndTurn
+    | OpenUtterance
+    | Settle
+    | WatchSilence
+    | CloseUtterance
+    | TranscribeClip
+    | StartReply
+    | Speak
+    | FinishSpeech
+    | CancelReply
+)

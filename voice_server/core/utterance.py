@@ -1,0 +1,54 @@
+"""One thing the user says, from its first sound until its turn begins."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from voice_server.core.events import Transcribed
+from voice_server.core.policy import ReplyOptions
+from voice_server.errors import VoiceServerError
+
+
+class Source(StrEnum):
+    """How it came in."""
+
+    SPEECH = "speech"  # live, ended by silence
+    COMMIT = "commit"  # live, ended by the client
+    CLIP = "clip"
+    TEXT = "text"
+
+
+@dataclass(slots=True)
+class Utterance:
+    """`revision` counts its stretches of speech: a transcript of an older one is worthless.
+
+    It is *decided* once the user has finished; it then waits for its transcript, and for its turn.
+    """
+
+    id: int
+    source: Source
+    options: ReplyOptions = field(default_factory=ReplyOptions)
+    revision: int = 0
+    is_speaking: bool = False
+    is_decided: bool = False
+    stopped_at_ms: float = 0.0
+    silence_until_ms: float = 0.0
+    partial: str = ""
+    heard: Transcribed | None = None
+    failure: VoiceServerError | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it comes from the open microphone."""
+        return self.source in (Source.SPEECH, Source.COMMIT)
+
+    @property
+    def is_understood(self) -> bool:
+        """Whether it is known what was said, or that it never will be."""
+        return self.heard is not None or self.failure is not None
+
+    def speaks_on(self) -> None:
+        """Voice is heard (again): whatever was understood is not the whole."""
+        self.revision += 1
+        self.is_speaking = True
+        self.heard = None
+        self.failure = None

@@ -1,0 +1,271 @@
+"""One socket's life: greeted, identified, attached to a session, read and written until one side is done."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from voice_server.clock import Clock
+from voice_server.core import wire
+from voice_server.core.caller import Caller
+from voice_server.dialects.base import Dialect
+from voice_server.errors import (
+    AuthenticationError,
+    LimitError,
+    ProtocolError,
+    SocketClosed,
+    VoiceServerError,
+)
+from voice_server.gateway.limits import Allowance, GatewayLimits
+from voice_server.gateway.socket import Socket
+from voice_server.ids import SessionId, new_session_id
+from voice_server.session.registry import SessionRegistry
+from voice_server.session.session import Session
+
+log = structlog.get_logger()
+
+Identify = Callable[[wire.Init], tuple[Caller, wire.Init]]
+"""Who an `init` comes from, and the `init` as it counts; raises AuthenticationError."""
+
+GOING_AWAY, POLICY, INTERNAL, LATER = 1001, 1008, 1011, 1013
+NOT_AUTHENTICATED, NO_INIT, OVER_LIMIT = 4401, 4408, 4429
+
+_CLOSE_CODES = {"server_going_away": GOING_AWAY, "failed": INTERNAL}
+
+
+class _Goodbye(Exception):
+    """This side ends the connection."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+class Connection:
+    """One reader (the task that calls `run`) and one writer.
+
+    Args:
+        caller: who it is, where the handshake told; None: the `init` must tell.
+    """
+
+    def __init__(
+        self,
+        socket: Socket,
+        dialect: Dialect,
+        registry: SessionRegistry,
+        identify: Identify,
+        clock: Clock,
+        limits: GatewayLimits,
+        *,
+        caller: Caller | None,
+        session_id: SessionId | None = None,
+    ) -> None:
+        self._socket = socket
+        self._dialect = dialect
+        self._registry = registry
+        self._identify = identify
+        self._clock = clock
+        self._limits = limits
+        self._caller = caller
+        self._session_id = session_id or new_session_id()
+        self._session: Session | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._is_resumable = False
+        self._allowance = Allowance(limits.control_frames_per_s, limits.control_burst)
+        self._refused = 0
+        self._faults: deque[float] = deque()
+        self._closing: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Until the peer is gone or was sent away."""
+        is_clean = False
+        try:
+            await self._say(wire.Established(self._session_id))
+            if self._caller is None:
+                await self._meet()
+            while True:
+                await self._read(await self._socket.receive())
+                if self._session is not None and self._session.is_over:
+                    break  # the writer says good-bye
+        except SocketClosed as closed:
+            is_clean = closed.is_clean
+        except _Goodbye as goodbye:
+            await self._socket.close(goodbye.code, goodbye.reason)
+        finally:
+            await self._leave(is_clean=is_clean)
+
+    def close_soon(self, code: int, reason: str) -> None:
+        """Another connection takes over, or this one is hopeless: nothing more is written to it."""
+        if self._writer is not None:
+            self._writer.cancel()
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._socket.close(code, reason), name="close")
+
+    # ── Before there is a session ────────────────────────────────────────────────────────────────
+
+    async def _meet(self) -> None:
+        """Wait for an `init` that tells who it is. Nothing else makes that wait longer."""
+        try:
+            async with asyncio.timeout(self._limits.init_s):
+                while self._session is None:
+                    await self._read_first(await self._socket.receive())
+        except TimeoutError:
+            late = AuthenticationError(
+                f"No valid 'init' came within {self._limits.init_s:g} s.", code="init_timeout"
+            )
+            await self._say_error(late)
+            raise _Goodbye(NO_INIT, "no init in time") from None
+
+    async def _read_first(self, message: str | bytes) -> None:
+        try:
+            inputs = self._dialect.decode(message)
+        except ProtocolError as error:
+            await self._say_error(error)
+            raise _Goodbye(NOT_AUTHENTICATED, "not authenticated") from error
+        for one in inputs:
+            try:
+                if not self._is_allowed(one):
+                    continue
+                if not isinstance(one, wire.Init) and self._caller is None:
+                    raise AuthenticationError("Send 'init' with a valid API key first.")
+                await self._take(one)
+            except VoiceServerError as error:
+                await self._report(error)
+
+    async def _begin(self, init: wire.Init) -> None:
+        """Open or resume a session for an `init`; it is acknowledged first of all."""
+        try:
+            caller, init = (self._caller, init) if self._caller else self._identify(init)
+        except AuthenticationError as error:
+            await self._say_error(error)
+            raise _Goodbye(NOT_AUTHENTICATED, "not authenticated") from error
+        self._caller = caller
+        self._socket.admit()
+        self._is_resumable = self._dialect.traits.numbered
+        session = self._registry.resume(caller, init.resume, self) if init.resume else None
+        if session is not None:
+            self._session = session
+            await self._say(session.acknowledgement(resumed=True))
+            self._start_writing(session)
+        else:
+            await self._open(init, acknowledge=True)
+
+    async def _open(self, init: wire.Init, *, acknowledge: bool) -> Session:
+        assert self._caller is not None
+        try:
+            session = await self._registry.open(
+                self._session_id,
+                self._caller,
+                init,
+                self,
+                is_paced=self._dialect.traits.paced,
+                acknowledge=acknowledge,
+            )
+        except LimitError as error:
+            await self._say_error(error)
+            raise _Goodbye(OVER_LIMIT, "too many sessions") from error
+        self._session = session
+        self._start_writing(session)
+        return session
+
+    def _start_writing(self, session: Session) -> None:
+        self._writer = asyncio.create_task(self._write(session), name=f"{session.id} writer")
+
+    # ── Reading ──────────────────────────────────────────────────────────────────────────────────
+
+    async def _read(self, message: str | bytes) -> None:
+        try:
+            for one in self._dialect.decode(message):
+                if self._is_allowed(one):
+                    await self._take(one)
+        except VoiceServerError as error:
+            await self._report(error)
+
+    async def _take(self, one: wire.Input) -> None:
+        """The first frame makes the session; an `init` does so with its wishes."""
+        if self._session is not None:
+            await self._session.receive(one)
+        elif isinstance(one, wire.Init):
+            await self._begin(one)
+        else:
+            session = await self._open(wire.Init(), acknowledge=False)
+            await session.receive(one)
+
+    def _is_allowed(self, one: wire.Input) -> bool:
+        """Whether there is room for one more control frame. Who goes on regardless is sent away."""
+        if isinstance(one, wire.AudioIn) or self._allowance.take(self._clock.now()):
+            self._refused = 0
+            return True
+        self._refused += 1
+        if self._refused > self._limits.control_burst:
+            raise _Goodbye(POLICY, "too many frames")
+        if self._refused == 1:
+            raise LimitError(
+                f"Too many frames: at most {self._limits.control_frames_per_s:g} a second. "
+                "This one and what follows it at this pace are dropped.",
+                code="too_many_frames",
+            )
+        return False
+
+    async def _report(self, error: VoiceServerError) -> None:
+        """Tell what was wrong with a frame. Who keeps breaking the rules is sent away."""
+        if self._session is not None:
+            self._session.report(error)
+        else:
+            await self._say_error(error)
+        if error.stage != "protocol" or error.code == "no_stream":
+            return
+        now_s = self._clock.now() / 1000
+        self._faults.append(now_s)
+        while self._faults[0] < now_s - self._limits.protocol_errors_s:
+            self._faults.popleft()
+        if len(self._faults) >= self._limits.protocol_errors:
+            raise _Goodbye(POLICY, "too many protocol errors")
+
+    # ── Writing ──────────────────────────────────────────────────────────────────────────────────
+
+    async def _write(self, session: Session) -> None:
+        outbox = session.outbox
+        try:
+            while batch := await outbox.take():
+                for numbered in batch:
+                    await self._send(numbered.output, numbered.seq)
+                    outbox.sent(numbered.seq)
+            await self._socket.close(_CLOSE_CODES.get(session.end_reason, 1000), session.end_reason)
+        except SocketClosed:
+            pass  # the reader learns of it too
+        except TimeoutError:
+            log.info("slow reader let go", session=session.id)
+            await self._socket.close(POLICY, "too slow")
+
+    async def _say(self, output: wire.Output) -> None:
+        """Say something outside the session: unnumbered, never repeated."""
+        try:
+            await self._send(output, 0)
+        except TimeoutError as error:
+            raise _Goodbye(POLICY, "too slow") from error
+
+    async def _say_error(self, error: VoiceServerError) -> None:
+        await self._say(wire.ErrorOut(error.code, error.message, error.retryable, error.stage))
+
+    async def _send(self, output: wire.Output, seq: int) -> None:
+        for message in self._dialect.encode(output, seq):
+            async with asyncio.timeout(self._limits.slow_reader_s):
+                await self._socket.send(message)
+
+    # ── The end ──────────────────────────────────────────────────────────────────────────────────
+
+    async def _leave(self, *, is_clean: bool) -> None:
+        session, writer = self._session, self._writer
+        if session is not None:
+            if is_clean or not self._is_resumable:
+                session.end("closed")
+            else:
+                session.detach(self)
+        if writer is not None:
+            if session is None or not session.is_over:
+                writer.cancel()
+            await asyncio.wait({writer})
+        if self._closing is not None:
+            await asyncio.wait({self._closing})

@@ -1,0 +1,217 @@
+"""The WebSocket server, on the `websockets` library's asyncio API."""
+
+import asyncio
+import errno
+import socket as network
+import ssl
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+import structlog
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from voice_server.errors import ConfigurationError, LimitError, SocketClosed
+from voice_server.gateway.door import Door, Refusal
+from voice_server.gateway.limits import GatewayLimits
+from voice_server.gateway.socket import Handshake, Socket
+
+log = structlog.get_logger()
+
+NATIVE_PATHS = frozenset({"/", "/ws", "/v1/ws"})
+_CLOSE_S = 5.0
+_SEND_BUFFER_BYTES = 256 << 10
+
+Serve = Callable[[Socket, Handshake], Awaitable[None]]
+
+
+class _Watched(ServerConnection):
+    """Counts what comes in: a stranger may send only so much, and who sends nothing at all is dead."""
+
+    stranger_bytes: int | None = None
+    heard_at_s = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at_s = self.loop.time()
+        if self.stranger_bytes is not None:
+            self.stranger_bytes -= len(data)
+            if self.stranger_bytes < 0:
+                self.transport.abort()
+                return
+        super().data_received(data)
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether it is we who do not read."""
+        return self.recv_messages.paused
+
+
+class WebsocketsSocket:
+    """A `Socket` over a connection of the `websockets` library."""
+
+    def __init__(self, connection: _Watched) -> None:
+        self._connection = connection
+
+    async def receive(self) -> str | bytes:
+        try:
+            return await self._connection.recv()
+        except ConnectionClosed as closed:
+            raise _closed(closed) from closed
+
+    async def send(self, message: str | bytes) -> None:
+        try:
+            await self._connection.send(message)
+        except ConnectionClosed as closed:
+            raise _closed(closed) from closed
+
+    async def close(self, code: int, reason: str) -> None:
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._connection.close(code, reason)
+        except TimeoutError:
+            self._connection.transport.abort()
+
+    def admit(self) -> None:
+        self._connection.stranger_bytes = None
+
+
+class VoiceSocketServer:
+    """Accepts sockets and hands them on.
+
+    Args:
+        serve_socket: lives with a socket until it is closed.
+    """
+
+    def __init__(
+        self,
+        serve_socket: Serve,
+        door: Door,
+        limits: GatewayLimits,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._serve_socket = serve_socket
+        self._door = door
+        self._limits = limits
+        self._tls = tls
+        self._server: Server | None = None
+        self._connections: set[_Watched] = set()
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; gives the port, which is of interest where 0 was asked for.
+
+        Raises:
+            ConfigurationError: the address cannot be had.
+        """
+        try:
+            self._server = await serve(
+                self._live,
+                host,
+                port,
+                ssl=self._tls,
+                create_connection=_Watched,
+                process_request=self._judge,
+                compression=None,
+                max_size=self._limits.message_bytes,
+                open_timeout=self._limits.handshake_s,
+                ping_interval=self._limits.ping_s,
+                ping_timeout=None,  # see _watch_for_the_dead
+                close_timeout=_CLOSE_S,
+                server_header="voice_server",
+                backlog=512,
+            )
+        except OSError as error:
+            raise cannot_listen(host, port, "VOICE_SERVER_PORT", error) from error
+        self._watch = asyncio.create_task(self._watch_for_the_dead(), name="watch for the dead")
+        bound: int = next(iter(self._server.sockets)).getsockname()[1]
+        return bound
+
+    async def stop(self) -> None:
+        """Stop listening and close what is still open."""
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    def _judge(self, connection: ServerConnection, request: Request) -> Response | None:
+        handshake = _handshake(connection, request)
+        if getattr(request, "method", "GET") != "GET":
+            return _answer(Refusal(405, "A WebSocket begins with GET.\n", {"Allow": "GET"}))
+        if handshake.path not in NATIVE_PATHS:
+            known = ", ".join(sorted(NATIVE_PATHS))
+            return _answer(Refusal(404, f"There is no {handshake.path} here; use {known}.\n"))
+        refusal = self._door.judge(handshake)
+        return None if refusal is None else _answer(refusal)
+
+    async def _live(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, _Watched) and connection.request is not None
+        handshake = _handshake(connection, connection.request)
+        _bound_send_buffer(connection)
+        connection.stranger_bytes = self._limits.unauthenticated_bytes
+        connection.heard_at_s = asyncio.get_running_loop().time()
+        self._connections.add(connection)
+        try:
+            with self._door.entered(handshake):
+                await self._serve_socket(WebsocketsSocket(connection), handshake)
+        except LimitError as error:
+            await connection.close(1013, error.message)
+        except Exception:
+            log.exception("connection broke")
+            await connection.close(1011, "internal error")
+        finally:
+            self._connections.discard(connection)
+
+    async def _watch_for_the_dead(self) -> None:
+        """Whoever sent no byte for long while we were reading is gone.
+
+        The library's own ping time-out is off: while input is throttled, pongs wait behind the audio.
+        """
+        while True:
+            await asyncio.sleep(self._limits.dead_after_s / 8)
+            now_s = asyncio.get_running_loop().time()
+            for connection in list(self._connections):
+                if connection.is_throttled:
+                    connection.heard_at_s = now_s
+                elif now_s - connection.heard_at_s > self._limits.dead_after_s:
+                    log.info("dead connection dropped")
+                    connection.transport.abort()
+
+
+def cannot_listen(host: str, port: int, variable: str, error: OSError) -> ConfigurationError:
+    """A sentence for an address that cannot be had."""
+    if error.errno == errno.EADDRINUSE:
+        return ConfigurationError(
+            f"Port {port} on {host} is already taken. Stop the program that has it, or choose another port "
+            f"with {variable}."
+        )
+    return ConfigurationError(f"Cannot listen on {host}:{port}: {error.strerror or error}.")
+
+
+def _handshake(connection: ServerConnection, request: Request) -> Handshake:
+    path, _, query = request.path.partition("?")
+    address = connection.remote_address
+    headers = {name.lower(): value for name, value in request.headers.raw_items()}
+    return Handshake(path, query, headers, address[0] if address else "")
+
+
+def _closed(closed: ConnectionClosed) -> SocketClosed:
+    """A page that is left says 1001: its caller may come back."""
+    return SocketClosed(is_clean=closed.rcvd is not None and closed.rcvd.code == 1000)
+
+
+def _answer(refusal: Refusal) -> Response:
+    body = refusal.message.encode()
+    headers = Headers({"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))})
+    headers.update(refusal.headers)
+    return Response(refusal.status, HTTPStatus(refusal.status).phrase, headers, body)
+
+
+def _bound_send_buffer(connection: ServerConnection) -> None:
+    """Else the kernel swallows minutes of audio for a reader who has stopped reading."""
+    sock = connection.transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(network.SOL_SOCKET, network.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        sock.setsockopt(network.IPPROTO_TCP, network.TCP_NODELAY, 1)

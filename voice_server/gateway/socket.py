@@ -1,0 +1,54 @@
+"""What the gateway knows of a socket, whoever accepted it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import parse_qs
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """The request that asked for the socket. Header names are lower case; `peer` is the TCP address."""
+
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    peer: str
+
+    @property
+    def credential(self) -> str | None:
+        """The key it brings: a Bearer token, `X-API-Key` or `?api_key=`."""
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token:
+            return token.strip()
+        if key := self.headers.get("x-api-key"):
+            return key
+        return next(iter(parse_qs(self.query).get("api_key", [])), None)
+
+
+class Socket(Protocol):
+    """Messages in, messages out. One reader and one writer at a time."""
+
+    async def receive(self) -> str | bytes:
+        """The next message.
+
+        Raises:
+            SocketClosed: there will be none.
+        """
+        ...
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a message; returns once it is on its way or buffered within bounds.
+
+        Raises:
+            SocketClosed: the peer is gone.
+        """
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say good-bye; never raises."""
+        ...
+
+    def admit(self) -> None:
+        """The peer is known: the bound on what a stranger may send is lifted."""
+        ...

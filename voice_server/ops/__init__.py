@@ -1,0 +1,1 @@
+"""Logging and what else the operator watches."""

@@ -1,0 +1,1 @@
+"""Anthropic: Claude as the language model."""

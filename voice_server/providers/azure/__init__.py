@@ -1,0 +1,1 @@
+"""Azure's speech service, by its native SDK."""

@@ -1,0 +1,141 @@
+"""One utterance at Azure."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import assert_never
+
+from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
+from voice_server.errors import ProviderError, VoiceServerError
+from voice_server.providers.azure.errors import azure_error
+from voice_server.providers.azure.options import AzureOptions
+from voice_server.providers.azure.recognition import Over, Phrase, Recognition, Supposed, Told
+from voice_server.providers.azure.threads import Threads
+from voice_server.providers.base import FinalHeard, PartialHeard, Transcript
+from voice_server.providers.heard import HeardQueue
+
+_SPACELESS = frozenset({"ja", "km", "lo", "my", "th", "yue", "zh", "wuu"})
+_MOST_WAITING_S = 330  # the longest clip, and some
+_MOST_WAITING_BYTES = bytes_of_ms(_MOST_WAITING_S * 1000, STT_RATE_HZ)
+
+
+class Utterance:
+    """An `SttStream`.
+
+    Azure finalises everything only when the audio ends, so a flush ends it, and what is said afterwards goes
+    to a new recognition. After a broken connection the SDK sends audio again by itself and its partials go
+    back; each replaces the one before, so that does no harm.
+    """
+
+    def __init__(self, options: AzureOptions, threads: Threads, language: str) -> None:
+        self._options = options
+        self._threads = threads
+        self._language = language
+        self._work: deque[bytes | int] = deque()  # audio, and the marks of flushes
+        self._waiting_bytes = 0
+        self._told: deque[Told] = deque()
+        self._news = asyncio.Event()
+        self._phrases: list[Phrase] = []
+        self._heard = HeardQueue()
+        self._task = asyncio.create_task(self._run())
+
+    def push(self, pcm: bytes) -> None:
+        if not pcm:
+            return
+        self._work.append(pcm)
+        self._waiting_bytes += len(pcm)
+        if self._waiting_bytes > _MOST_WAITING_BYTES:
+            self._task.cancel()
+            late = f"Azure is {_MOST_WAITING_S} s behind the speaker; the utterance was given up."
+            self._heard.end(ProviderError(late, stage="stt"))
+        self._news.set()
+
+    def flush(self, mark: int) -> None:
+        # One that has not gone out yet is overtaken.
+        self._work = deque(item for item in self._work if isinstance(item, bytes))
+        self._work.append(mark)
+        self._news.set()
+
+    def __aiter__(self) -> AsyncIterator[PartialHeard | FinalHeard]:
+        return aiter(self._heard)
+
+    async def leave(self) -> None:
+        """Nothing more is told; the SDK stops on a thread, and nobody waits for it."""
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        self._heard.end()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                if not self._work:
+                    await self._some_news()
+                elif isinstance(mark := self._work[0], int):
+                    self._work.popleft()  # nothing new was said
+                    self._answer(mark)
+                else:
+                    await self._recognise()
+        except VoiceServerError as error:
+            self._heard.end(error)
+        except Exception as error:
+            broken = azure_error(error, "stt")
+            broken.__cause__ = error
+            self._heard.end(broken)
+
+    async def _recognise(self) -> None:
+        """One recognition, until it is over after a flush."""
+        self._told.clear()
+        recognition = Recognition(self._options, self._language, self._hear)
+        mark: int | None = None
+        try:
+            await self._threads.run(recognition.begin)
+            while True:
+                while self._work and mark is None:
+                    match self._work.popleft():
+                        case bytes() as pcm:
+                            self._waiting_bytes -= len(pcm)
+                            recognition.write(pcm)
+                        case int() as asked:
+                            mark = asked
+                            recognition.finish()
+                while self._told:
+                    match self._told.popleft():
+                        case Supposed(text):
+                            self._heard.put(PartialHeard(self._joined(text)))
+                        case Phrase() as phrase:
+                            self._phrases.append(phrase)
+                        case Over(error):
+                            if error is not None:
+                                raise error
+                            if mark is None:
+                                raise ProviderError(
+                                    "Azure ended the recognition before its time.", stage="stt"
+                                )
+                            self._answer(mark)
+                            return
+                        case never:
+                            assert_never(never)
+                await self._some_news()
+        finally:
+            recognition.leave()
+            self._threads.later(recognition.stop)
+
+    def _hear(self, told: Told) -> None:
+        self._told.append(told)
+        self._news.set()
+
+    async def _some_news(self) -> None:
+        self._news.clear()
+        await self._news.wait()
+
+    def _answer(self, mark: int) -> None:
+        sure = [
+            phrase.confidence for phrase in self._phrases if phrase.text and phrase.confidence is not None
+        ]
+        confidence = sum(sure) / len(sure) if sure else None
+        self._heard.put(FinalHeard(Transcript(self._joined(""), self._language, confidence), mark))
+
+    def _joined(self, more: str) -> str:
+        space = "" if self._language.split("-")[0].lower() in _SPACELESS else " "
+        texts = [*(phrase.text for phrase in self._phrases), more]
+        return space.join(filter(None, (text.strip() for text in texts)))

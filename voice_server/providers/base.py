@@ -1,0 +1,271 @@
+"""The seam to vendors: one Protocol a role, and the frozen facts that cross it.
+
+A provider states honestly what it can do; adapters (`segmented`) make up for what it cannot.
+Errors leave a provider only as `ProviderError` (or `AudioError` for audio that is at fault), the vendor's
+exception as their cause. Cancelling (closing the generator, leaving the context) is idempotent and
+takes effect for the caller at once, even if the engine needs longer to stop.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from voice_server.core.wire import ToolSpec
+
+
+class Provider(Protocol):
+    """What every role has."""
+
+    @property
+    def name(self) -> str:
+        """The name settings, discovery and `metrics` use, such as `local`."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What people read in a menu, such as `Whisper tiny.en (this machine)`."""
+        ...
+
+    async def warm(self) -> None:
+        """Load and warm what is slow to load. Safe to call again; concurrent calls share one load.
+
+        Raises:
+            ConfigurationError: something the operator must mend (a missing model file, a missing key).
+            ProviderUnavailable: it may work later.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what `warm` took."""
+        ...
+
+
+# ── Speech to text ───────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class SttCapabilities:
+    """`languages` are BCP 47 tags; a primary tag (`en`) covers its regions (`en-US`)."""
+
+    languages: tuple[str, ...]
+    partials: bool = False
+    streaming: bool = False
+    word_times: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SttHints:
+    """What is known before anything is heard."""
+
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said. `confidence` is 0 to 1, None where the provider truly gives none.
+
+    `text` is empty when there was no speech in the audio.
+    """
+
+    text: str
+    language: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartialHeard:
+    """What has been heard so far; replaces the partial before it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinalHeard:
+    """Answers one `flush`: everything pushed before it. `mark` is the number `flush` was given."""
+
+    transcript: Transcript
+    mark: int
+
+
+class SttStream(Protocol):
+    """One utterance. PCM16 mono at 16 kHz goes in by `push`, which never blocks.
+
+    `flush` asks for a final of everything pushed so far and may be called more than once, when the
+    speaker goes on after a pause: the later final holds the whole utterance again. A flush overtaken by a
+    later one need not be answered. Iterating yields partials and finals, ends when the stream is left, and
+    raises `ProviderError` when the provider fails.
+    """
+
+    def push(self, pcm: bytes) -> None:
+        """Add audio."""
+        ...
+
+    def flush(self, mark: int) -> None:
+        """Ask for a final of everything pushed so far."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[PartialHeard | FinalHeard]: ...
+
+
+class SpeechToText(Provider, Protocol):
+    """Speech to text, as a stream an utterance."""
+
+    @property
+    def capabilities(self) -> SttCapabilities: ...
+
+    def open(self, hints: SttHints) -> AbstractAsyncContextManager[SttStream]:
+        """Begin one utterance; leaving the context cancels whatever is still running."""
+        ...
+
+
+class Transcriber(Provider, Protocol):
+    """A one-shot recogniser. `segmented.SegmentedSpeechToText` makes a `SpeechToText` of it."""
+
+    @property
+    def capabilities(self) -> SttCapabilities: ...
+
+    async def transcribe(self, pcm: bytes, hints: SttHints, *, urgent: bool = True) -> Transcript:
+        """Recognise a whole clip of PCM16 mono at 16 kHz.
+
+        `urgent=False` (a partial) gives way to every urgent call that waits.
+        """
+        ...
+
+
+# ── Language model ───────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """The model's wish to call a tool; `arguments` is JSON text."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message of the prompt. `tool_uses` on an assistant's, `call_id` on a tool's."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+    tool_uses: tuple[ToolUse, ...] = ()
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LlmCapabilities:
+    """`context_tokens` bounds prompt and reply together."""
+
+    tools: bool = False
+    context_tokens: int = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRequest:
+    """A prompt. `messages` begins with the system message, if there is one."""
+
+    messages: Sequence[ChatMessage]
+    temperature: float | None = None
+    max_tokens: int | None = None
+    tools: Sequence[ToolSpec] = ()
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the reply, any length."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A complete tool call."""
+
+    use: ToolUse
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyUsage:
+    """Comes last, where the provider counts."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+ReplyDelta = TextDelta | ToolCallDelta | ReplyUsage
+
+
+class LanguageModel(Provider, Protocol):
+    """A language model. Closing the generator cancels the call."""
+
+    @property
+    def model(self) -> str:
+        """The model's own name, such as `qwen-1.5b`."""
+        ...
+
+    @property
+    def capabilities(self) -> LlmCapabilities: ...
+
+    def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyDelta, None]:
+        """Stream the reply to `request`."""
+        ...
+
+
+# ── Text to speech ───────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice one may choose. `gender` is `female`, `male` or `neutral`."""
+
+    id: str
+    provider: str
+    name: str
+    gender: str
+    languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TtsCapabilities:
+    """`rate_hz` is the rate of every chunk."""
+
+    voices: tuple[Voice, ...]
+    rate_hz: int
+    word_times: bool = False
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Every language some voice speaks."""
+        return tuple(dict.fromkeys(tag for voice in self.voices for tag in voice.languages))
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """PCM16 mono at the provider's rate, any length.
+
+    `piece` counts the texts taken from the iterator: this audio speaks the `piece`-th of them (from 0).
+    `ends_piece` is true on the last chunk of its piece.
+    """
+
+    pcm: bytes
+    piece: int
+    ends_piece: bool = False
+
+
+class TextToSpeech(Provider, Protocol):
+    """Text to speech. Pieces are clauses or sentences; audio comes in their order.
+
+    Closing the generator cancels synthesis. A piece without anything to say yields an empty chunk that ends
+    it.
+    """
+
+    @property
+    def capabilities(self) -> TtsCapabilities: ...
+
+    def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncGenerator[AudioChunk, None]:
+        """Speak the pieces of `text` as they come."""
+        ...

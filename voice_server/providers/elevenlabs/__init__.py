@@ -1,0 +1,1 @@
+"""ElevenLabs: voices by HTTP or WebSocket, and Scribe for recognition."""

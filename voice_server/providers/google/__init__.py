@@ -1,0 +1,1 @@
+"""Google Cloud: Speech-to-Text and Text-to-Speech over gRPC."""

@@ -1,0 +1,30 @@
+"""The languages that OpenAI's models of speech understand and speak, as BCP 47 tags."""
+
+import re
+from typing import Any
+
+from voice_server.providers.base import SttHints
+
+_TAKES_SEVERAL = re.compile(r"^gpt-(live-)?transcribe")
+"""Models that have given up the field `language` for a list of what may be spoken."""
+
+# fmt: off
+LANGUAGES = (
+    "en", "af", "ar", "az", "be", "bg", "bs", "ca", "cs", "cy", "da", "de", "el", "es", "et", "fa",
+    "fi", "fr", "gl", "he", "hi", "hr", "hu", "hy", "id", "is", "it", "ja", "kk", "kn", "ko", "lt",
+    "lv", "mi", "mk", "mr", "ms", "ne", "nl", "no", "pl", "pt", "ro", "ru", "sk", "sl", "sr", "sv",
+    "sw", "ta", "th", "tl", "tr", "uk", "ur", "vi", "zh",
+)
+# fmt: on
+
+
+def iso_language(hints: SttHints) -> str | None:
+    """The language as the vendor wants it: `de` of `de-DE`."""
+    return hints.language.partition("-")[0].lower() if hints.language else None
+
+
+def language_fields(model: str, hints: SttHints) -> dict[str, Any]:
+    """How the hint is given to this model; nothing where there is none."""
+    if (language := iso_language(hints)) is None:
+        return {}
+    return {"languages": [language]} if _TAKES_SEVERAL.match(model) else {"language": language}

@@ -1,0 +1,59 @@
+"""Bounds request bodies before they are read."""
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from voice_server.rest.context import RestLimits
+from voice_server.rest.errors import error_body
+
+_AUDIO_PATHS = ("/api/voice/stt",)
+_UPLOAD_PATHS = ("/api/transcribe",)
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class BodyLimit:
+    """ASGI middleware: 413 for a body that is too large, by its header or as it comes."""
+
+    def __init__(self, app: ASGIApp, limits: RestLimits) -> None:
+        self._app = app
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        most = self._most(scope["path"])
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        came = 0
+        has_begun = False
+
+        async def counted() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > most:
+                raise _TooLarge
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            if declared.isdigit() and int(declared) > most:
+                raise _TooLarge
+            await self._app(scope, counted, watched)
+        except _TooLarge:
+            if has_begun:
+                raise
+            sentence = f"The request body is larger than the {most} bytes that are taken here."
+            await JSONResponse(error_body(sentence, "too_large"), 413)(scope, receive, send)
+
+    def _most(self, path: str) -> int:
+        if path.startswith(_UPLOAD_PATHS):
+            return self._limits.upload_bytes
+        return self._limits.audio_bytes if path.startswith(_AUDIO_PATHS) else self._limits.json_bytes

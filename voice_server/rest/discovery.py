@@ -1,0 +1,102 @@
+"""`GET /api/websocket/config`: where to connect, and what one may choose from."""
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from voice_server.rest.context import RestContext
+
+
+class WebSocketAddress(BaseModel):
+    """Where the voice socket is."""
+
+    url: str
+    port: int
+
+
+class VoiceInfo(BaseModel):
+    """A voice one may ask for."""
+
+    provider: str
+    id: str
+    name: str
+    gender: str
+
+
+class SpeechOut(BaseModel):
+    """Who can speak: provider id to name, and their voices."""
+
+    providers: dict[str, str]
+    voices: list[VoiceInfo]
+
+
+class SpeechIn(BaseModel):
+    """Who can listen: provider id to name."""
+
+    providers: dict[str, str]
+
+
+class LanguageInfo(BaseModel):
+    """A language that can be understood and spoken."""
+
+    code: str
+    name: str
+
+
+class Defaults(BaseModel):
+    """What is used unless something else is asked for."""
+
+    tts_provider: str
+    tts_voice: str
+    openai_voice: str = "alloy"
+    elevenlabs_voice: str = "kgG7dCoKCfLehAPWkJOE"
+    language: str
+
+
+class Authentication(BaseModel):
+    """Whether an API key is demanded."""
+
+    required: bool
+
+
+class ClientConfig(BaseModel):
+    """Everything a client needs to know before it connects."""
+
+    websocket: WebSocketAddress
+    tts: SpeechOut
+    stt: SpeechIn
+    languages: list[LanguageInfo]
+    defaults: Defaults
+    authentication: Authentication
+
+
+def discovery_routes(context: RestContext) -> APIRouter:
+    """The route."""
+    router = APIRouter(tags=["discovery"])
+    found = context.discovery
+
+    @router.get("/api/websocket/config")
+    async def websocket_config(request: Request) -> ClientConfig:
+        """Where to connect and what to choose from: only what is really configured. Needs no key."""
+        return ClientConfig(
+            websocket=WebSocketAddress(
+                url=context.websocket_url(request.url.hostname or "localhost", request.url.scheme == "https"),
+                port=context.websocket_port,
+            ),
+            tts=SpeechOut(
+                providers={one.name: one.title for one in found.tts},
+                voices=[
+                    VoiceInfo(provider=one.provider, id=one.id, name=one.name, gender=one.gender)
+                    for one in found.voices()
+                ],
+            ),
+            stt=SpeechIn(providers={one.name: one.title for one in found.stt}),
+            languages=[LanguageInfo(code=code, name=name) for code, name in found.named_languages],
+            defaults=Defaults(
+                tts_provider=found.default_voice.provider,
+                tts_voice=found.default_voice.id,
+                language=found.language,
+            ),
+            authentication=Authentication(required=context.keys.is_required),
+        )
+
+    return router

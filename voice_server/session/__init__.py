@@ -1,0 +1,1 @@
+"""What animates the core for one caller."""

@@ -1,0 +1,273 @@
+"""Listens to one caller: decodes the input stream, finds the voice in it, has it transcribed.
+
+The position of the input stream is the clock by which speech and silence are measured. A stream that sends
+nothing while something is being listened to counts as silence.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from voice_server.audio.format import STT_RATE_HZ, InputFormat, bytes_of_ms, duration_ms
+from voice_server.audio.incoming import InputDecoder, open_decoder
+from voice_server.audio.voice_activity import EdgeKind, Vad, VadSettings, VoiceDetector, VoiceEdge
+from voice_server.clock import Clock, Instant
+from voice_server.core import commands as do
+from voice_server.core import events as on
+from voice_server.core.wire import TurnMode
+from voice_server.session.choice import Choice
+from voice_server.session.hearing import Hearing
+from voice_server.session.limits import Deadlines, SessionLimits
+
+log = structlog.get_logger()
+
+Emit = Callable[[on.Event], None]
+Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+Score = Callable[[bytes], Awaitable[float]]
+
+_DETECTION_MS = 400  # how late an edge may be told; the beginning of the voice must still be at hand then
+_SCORED_MS = 8_000  # what the end-of-turn model looks at
+_STALL_STEP_MS = 100
+
+
+@dataclass(slots=True)
+class _Open:
+    """An utterance that is being transcribed."""
+
+    hearing: Hearing
+    task: asyncio.Task[None]
+
+
+class Ears:
+    """One per session. All methods are called from the event loop and return at once.
+
+    Args:
+        score: how finished an utterance sounds (PCM16 16 kHz); None where there is no such model.
+    """
+
+    def __init__(
+        self,
+        emit: Emit,
+        spawn: Spawn,
+        clock: Clock,
+        vad: Vad,
+        score: Score | None,
+        limits: SessionLimits,
+        deadlines: Deadlines,
+    ) -> None:
+        self._emit = emit
+        self._spawn = spawn
+        self._clock = clock
+        self._vad = vad
+        self._score = score
+        self._limits = limits
+        self._deadlines = deadlines
+        self._choice: Choice | None = None
+        self._decoder: InputDecoder | None = None
+        self._detector: VoiceDetector | None = None
+        self._origin_ms = 0.0  # where the detector began to count
+        self._position_ms = 0.0
+        self._recent = bytearray()  # ends at _position_ms
+        self._current: int | None = None  # the utterance that gets the audio
+        self._current_from_ms = 0.0
+        self._open: dict[int, _Open] = {}
+        self._silence_until_ms: float | None = None
+        self._accounted_at = Instant(0.0)  # the input is heard, or taken for silence, up to here
+        self._is_stalled = False
+        self._stall_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def position_ms(self) -> float:
+        """How much of the input stream was heard, stalls included."""
+        return self._position_ms
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an input stream."""
+        return self._decoder is not None
+
+    def moment_of(self, at_ms: float) -> Instant:
+        """When the input stream was at this position, going by its present one."""
+        return Instant(self._clock.now() - (self._position_ms - at_ms))
+
+    # ── The input stream ─────────────────────────────────────────────────────────────────────────
+
+    def open_stream(self, choice: Choice, form: InputFormat) -> None:
+        """A stream begins; positions go on where the last one ended."""
+        self._choice = choice
+        self._decoder = open_decoder(form)
+        self._accounted_at = self._clock.now()
+        self._listen_anew()
+        self._await_stall()  # the utterance of the stream before may yet be gone on with
+
+    def use(self, choice: Choice) -> None:
+        """Other settings, from the next utterance on."""
+        if self._choice is None or self._decoder is None:
+            return
+        old, self._choice = self._choice, choice
+        if (old.policy.mode, old.vad_threshold) != (choice.policy.mode, choice.vad_threshold):
+            self._listen_anew()
+
+    def push(self, data: bytes) -> float:
+        """Take audio as it came; gives how many milliseconds it lasts.
+
+        Raises:
+            AudioError: it is not the audio it was declared to be; the stream goes on.
+        """
+        assert self._decoder is not None
+        pcm = self._decoder.push(data)
+        passed_ms = duration_ms(len(pcm), STT_RATE_HZ)
+        # Audio that comes at once, in long pieces or too fast, fills the time it lasts: its end is no stall.
+        self._accounted_at = Instant(max(self._accounted_at, self._clock.now()) + passed_ms)
+        self._is_stalled = False
+        self._take(pcm)
+        return passed_ms
+
+    def close_stream(self) -> None:
+        """The stream ends; what is being transcribed goes on."""
+        if self._decoder is not None:
+            self._take(self._decoder.finish())
+        self._decoder = self._detector = None
+        self._silence_until_ms = None
+
+    def forget(self) -> None:
+        """Nothing heard so far shall be part of a later utterance."""
+        self._listen_anew()
+
+    def _listen_anew(self) -> None:
+        self._recent.clear()
+        self._origin_ms = self._position_ms
+        self._detector = None
+        if self._choice is not None and not self._is_manual:
+            settings = VadSettings(threshold=self._choice.vad_threshold)
+            self._detector = VoiceDetector(self._vad, settings)
+
+    def _take(self, pcm: bytes) -> None:
+        if not pcm:
+            return
+        began_ms = self._position_ms
+        self._position_ms += duration_ms(len(pcm), STT_RATE_HZ)
+        self._recent += pcm
+        if self._current is not None:
+            self._open[self._current].hearing.push(pcm)
+        if self._detector is None:
+            if self._current is None and self._is_manual:
+                self._emit(on.InputBegan(began_ms))
+        else:
+            for edge in self._detector.push(pcm):
+                self._tell(edge)
+        self._watch()
+        self._trim()
+
+    @property
+    def _is_manual(self) -> bool:
+        return self._choice is not None and self._choice.policy.mode is TurnMode.MANUAL
+
+    def _tell(self, edge: VoiceEdge) -> None:
+        at_ms = self._origin_ms + edge.at_ms
+        match edge.kind:
+            case EdgeKind.STARTED:
+                self._silence_until_ms = None
+                self._emit(on.SpeechStarted(at_ms))
+            case EdgeKind.CONFIRMED:
+                self._emit(on.SpeechConfirmed(at_ms))
+            case EdgeKind.STOPPED:
+                self._emit(on.SpeechStopped(at_ms))
+
+    def _watch(self) -> None:
+        if self._silence_until_ms is not None and self._position_ms >= self._silence_until_ms:
+            self._silence_until_ms = None
+            self._emit(on.SilenceReached(self._position_ms))
+        length_ms = self._position_ms - self._current_from_ms
+        if self._current is not None and length_ms >= self._limits.utterance_s * 1000:
+            self._current_from_ms = self._position_ms
+            self._emit(on.UtteranceFull(self._position_ms))
+
+    def _trim(self) -> None:
+        prefix_ms = self._choice.prefix_ms if self._choice else 0.0
+        keep_ms = _SCORED_MS if self._current is not None else prefix_ms + _DETECTION_MS
+        keep_bytes = bytes_of_ms(keep_ms, STT_RATE_HZ)
+        if len(self._recent) > 2 * keep_bytes:  # rarely, so that it costs nothing a frame
+            del self._recent[:-keep_bytes]
+
+    # ── What the conversation wishes ─────────────────────────────────────────────────────────────
+
+    def open_utterance(self, command: do.OpenUtterance) -> None:
+        """Begin to transcribe, with what was heard since shortly before the voice."""
+        assert self._choice is not None
+        prefix_ms = 0.0 if self._is_manual else self._choice.prefix_ms
+        hearing = self._start(command.utterance, self._choice)
+        missing_ms = self._position_ms - (command.from_ms - prefix_ms)
+        hearing.push(bytes(self._recent[-max(bytes_of_ms(missing_ms, STT_RATE_HZ), 2) :]))
+        self._current, self._current_from_ms = command.utterance, command.from_ms
+        self._await_stall()
+
+    def settle(self, command: do.Settle) -> None:
+        """Ask for a transcript of what there is, and perhaps how finished it sounds."""
+        if (one := self._open.get(command.utterance)) is None:
+            return
+        one.hearing.settle(command.revision)
+        if self._is_manual and self._current == command.utterance:
+            self._current = None
+            self._recent.clear()
+        if command.score and self._score is not None:
+            pcm = bytes(self._recent[-bytes_of_ms(_SCORED_MS, STT_RATE_HZ) :])
+            self._spawn(self._judge(self._score, command, pcm), "end of turn")
+
+    async def _judge(self, score: Score, command: do.Settle, pcm: bytes) -> None:
+        try:
+            probability = await score(pcm)
+        except Exception:  # the wait stays as long as it is: a turn does not fail for this
+            log.exception("end-of-turn model broke")
+            return
+        self._emit(on.EndOfTurnScored(command.utterance, command.revision, probability))
+
+    def watch_silence(self, command: do.WatchSilence) -> None:
+        """Say when it has been quiet for long enough."""
+        self._silence_until_ms = command.until_ms
+        asyncio.get_running_loop().call_soon(self._watch)  # it may have been already
+
+    def close_utterance(self, utterance: int) -> None:
+        """Nothing more is wanted of it."""
+        if (one := self._open.pop(utterance, None)) is not None:
+            one.task.cancel()
+        if self._current == utterance:
+            self._current = None
+
+    def hear_clip(self, command: do.TranscribeClip, pcm: bytes, choice: Choice) -> None:
+        """Transcribe a recording."""
+        hearing = self._start(command.utterance, choice)
+        hearing.push(pcm)
+        hearing.settle(command.revision)
+
+    def close(self) -> None:
+        """The session is over; its tasks are ended by their group."""
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+
+    def _start(self, utterance: int, choice: Choice) -> Hearing:
+        hearing = Hearing(utterance, choice.stt, choice.language, self._emit, self._deadlines.stt_final_ms)
+        self._open[utterance] = _Open(hearing, self._spawn(hearing.run(), "speech to text"))
+        return hearing
+
+    # ── A stream that stalls ─────────────────────────────────────────────────────────────────────
+
+    def _await_stall(self) -> None:
+        if self._stall_timer is None and self._detector is not None:
+            self._stall_timer = asyncio.get_running_loop().call_later(
+                _STALL_STEP_MS / 1000, self._check_stall
+            )
+
+    def _check_stall(self) -> None:
+        self._stall_timer = None
+        if self._current is None or self._decoder is None:
+            return
+        now = self._clock.now()
+        missing_ms = now - self._accounted_at
+        if self._is_stalled or missing_ms >= self._limits.input_stall_ms:
+            self._is_stalled, self._accounted_at = True, now
+            self._take(bytes(bytes_of_ms(missing_ms, STT_RATE_HZ)))
+        self._await_stall()

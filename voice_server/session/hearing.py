@@ -1,0 +1,116 @@
+"""One utterance on its way through speech-to-text."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from voice_server.core.events import Event, PartialTranscribed, Transcribed, TranscriptionFailed
+from voice_server.errors import ProviderError, ProviderTimeout, VoiceServerError
+from voice_server.providers.base import FinalHeard, PartialHeard, SpeechToText, SttHints, SttStream
+
+log = structlog.get_logger()
+
+
+class Hearing:
+    """Feeds a speech-to-text stream and tells what it makes of it.
+
+    Audio may come before the provider is ready: it waits here. Each `settle` is answered by a `Transcribed`
+    or a `TranscriptionFailed` of its revision, unless a later one overtakes it.
+    """
+
+    def __init__(
+        self, utterance: int, stt: SpeechToText, language: str, emit: Callable[[Event], None], final_ms: float
+    ) -> None:
+        self._utterance = utterance
+        self._stt = stt
+        self._language = language
+        self._emit = emit
+        self._final_ms = final_ms
+        self._stream: SttStream | None = None
+        self._backlog = bytearray()
+        self._revision: int | None = None  # the settle that waits for an answer
+        self._failure: VoiceServerError | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def push(self, pcm: bytes) -> None:
+        """More audio."""
+        if self._stream is None:
+            self._backlog += pcm
+        else:
+            self._stream.push(pcm)
+
+    def settle(self, revision: int) -> None:
+        """The user may have finished: a transcript of everything so far is wanted."""
+        self._revision = revision
+        if self._failure is not None:
+            self._fail(self._failure)
+        elif self._stream is not None:
+            self._flush()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            await self._stt.warm()
+            async with self._stt.open(SttHints(self._language)) as stream:
+                self._stream = stream
+                stream.push(bytes(self._backlog))
+                self._backlog.clear()
+                if self._revision is not None:
+                    self._flush()
+                async for heard in stream:
+                    self._tell(heard)
+                self._fail(ProviderError("Speech recognition ended too early.", stage="stt"))
+        except VoiceServerError as error:
+            self._fail(error)
+        except Exception as error:
+            log.exception("speech-to-text broke", provider=self._stt.name)
+            self._fail(_broken(error))
+        finally:
+            self._stream = None
+            self._stop_deadline()
+
+    def _flush(self) -> None:
+        assert self._stream is not None and self._revision is not None
+        self._stop_deadline()
+        self._deadline = asyncio.get_running_loop().call_later(self._final_ms / 1000, self._late)
+        self._stream.flush(self._revision)
+
+    def _tell(self, heard: PartialHeard | FinalHeard) -> None:
+        match heard:
+            case PartialHeard(text):
+                self._emit(PartialTranscribed(self._utterance, text))
+            case FinalHeard(transcript, mark) if mark == self._revision:
+                self._stop_deadline()
+                self._revision = None
+                self._emit(
+                    Transcribed(
+                        self._utterance, mark, transcript.text, transcript.language, transcript.confidence
+                    )
+                )
+            case _:
+                pass  # overtaken by a later settle
+
+    def _late(self) -> None:
+        late = ProviderTimeout(
+            f"Speech recognition gave no transcript within {self._final_ms / 1000:g} s.", stage="stt"
+        )
+        self._fail(late)
+
+    def _fail(self, error: VoiceServerError) -> None:
+        self._failure = error
+        if self._revision is not None:
+            revision, self._revision = self._revision, None
+            self._stop_deadline()
+            self._emit(TranscriptionFailed(self._utterance, revision, error))
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def _broken(error: Exception) -> ProviderError:
+    broken = ProviderError("Speech recognition failed.", stage="stt")
+    broken.__cause__ = error
+    return broken

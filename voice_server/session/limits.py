@@ -1,0 +1,31 @@
+"""The numbers a session keeps to; `app` fills them from the settings."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Bounds of one session."""
+
+    idle_ms: float = 120_000
+    longest_ms: float = 3_600_000
+    warn_before_end_ms: float = 30_000
+    resume_window_ms: float = 30_000
+    replay_bytes: int = 4 << 20
+    replay_ms: float = 30_000
+    input_ahead_ms: float = 2_000
+    output_ahead_ms: float = 2_000
+    input_stall_ms: float = 300
+    utterance_s: float = 300  # of a recording, or of live speech without a pause
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a provider may say nothing. They begin once the provider is warm."""
+
+    stt_final_ms: float = 10_000
+    llm_first_token_ms: float = 20_000
+    llm_gap_ms: float = 10_000
+    tts_first_audio_ms: float = 10_000
+    tts_gap_ms: float = 10_000
+    tool_ms: float = 30_000

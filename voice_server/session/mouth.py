@@ -1,0 +1,173 @@
+"""Speaks one reply: text in pieces to the voice, audio in chunks to the caller, at the caller's pace."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import structlog
+
+from voice_server.audio.format import OutputFormat, bytes_of_ms, duration_ms
+from voice_server.audio.outgoing import OutputEncoder, open_encoder
+from voice_server.core.events import AudioProduced, Event, SpeechFailed, SpeechFinished
+from voice_server.errors import ProviderError, ProviderTimeout, VoiceServerError
+from voice_server.providers.base import AudioChunk, TextToSpeech, Voice
+from voice_server.session.clauses import ClauseSplitter, Piece
+from voice_server.session.limits import Deadlines
+
+log = structlog.get_logger()
+
+CHUNK_MS = 100
+CHARS_PER_MS = 0.015  # of English speech: a guess for a piece whose length is not known yet
+_PACING_STEP_MS = 250  # the caller may be away: look again now and then
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How audio leaves. `ahead_ms` tells how much of what was sent is still to be played."""
+
+    form: OutputFormat
+    most_ahead_ms: float | None
+    ahead_ms: Callable[[], float]
+
+
+class Mouth:
+    """One reply's voice. Text may be fed before the voice is ready; it waits."""
+
+    def __init__(
+        self,
+        generation: int,
+        tts: TextToSpeech,
+        voice: Voice,
+        delivery: Delivery,
+        emit: Callable[[Event], None],
+        deadlines: Deadlines,
+    ) -> None:
+        self._generation = generation
+        self._tts = tts
+        self._voice = voice
+        self._delivery = delivery
+        self._emit = emit
+        self._deadlines = deadlines
+        self._splitter = ClauseSplitter()
+        self._queue: asyncio.Queue[Piece | None] = asyncio.Queue()  # bounded by the length of a reply
+        self._spoken: list[Piece] = []  # those the voice has taken, in order
+        self._fed_at_s = 0.0  # when the voice, which had spoken everything, got more
+        self._is_text_taken = False  # all of it
+        self._encoder: OutputEncoder | None = None
+        self._finished_pieces = 0
+        self._piece_ms = 0.0  # of the present piece, what went out
+        self._told_char = 0  # of the present piece, up to where the words were told
+        self._unsent_ms = 0.0  # encoded, but still within the encoder
+        self._end_char = 0
+
+    def feed(self, text: str, *, written: bool = True) -> None:
+        """More text; `written=False`: words that are no part of the reply's text."""
+        for piece in self._splitter.push(text) if written else self._splitter.own_words(text):
+            self._queue.put_nowait(piece)
+
+    def finish(self) -> None:
+        """No more text comes."""
+        for piece in self._splitter.finish():
+            self._queue.put_nowait(piece)
+        self._queue.put_nowait(None)
+
+    async def run(self) -> None:
+        """Speak until everything is out or the voice has failed."""
+        try:
+            await self._tts.warm()
+            await self._speak()
+            self._emit(SpeechFinished(self._generation))
+        except VoiceServerError as error:
+            self._emit(SpeechFailed(self._generation, error))
+        except Exception as error:
+            log.exception("text-to-speech broke", provider=self._tts.name)
+            broken = ProviderError("Speech synthesis failed.", stage="tts")
+            broken.__cause__ = error
+            self._emit(SpeechFailed(self._generation, broken))
+
+    async def _speak(self) -> None:
+        rate_hz = self._tts.capabilities.rate_hz
+        self._encoder = open_encoder(self._delivery.form, rate_hz)
+        async with aclosing(self._tts.speak(self._texts(), self._voice)) as chunks:
+            while (chunk := await self._next(aiter(chunks))) is not None:
+                await self._send_chunk(chunk, rate_hz)
+        if not self._is_text_taken:
+            raise ProviderError("The voice ended before the text did.", stage="tts")
+        if rest := self._encoder.finish():
+            self._produce(rest, "")
+
+    async def _texts(self) -> AsyncIterator[str]:
+        while (piece := await self._queue.get()) is not None:
+            if self._is_starved:
+                self._fed_at_s = asyncio.get_running_loop().time()
+            self._spoken.append(piece)
+            yield piece.text.strip()
+        self._is_text_taken = True
+
+    async def _next(self, chunks: AsyncIterator[AudioChunk]) -> AudioChunk | None:
+        """The next audio. Only while the voice has text to work on does the deadline run."""
+        is_first = self._end_char == 0 and self._piece_ms == 0
+        allowed_s = (self._deadlines.tts_first_audio_ms if is_first else self._deadlines.tts_gap_ms) / 1000
+        loop = asyncio.get_running_loop()
+        asked_at_s = loop.time()
+        waiting = asyncio.ensure_future(anext(chunks, None))
+        try:
+            left_s = allowed_s
+            while not (await asyncio.wait({waiting}, timeout=left_s))[0]:
+                silent_s = 0.0 if self._is_starved else loop.time() - max(asked_at_s, self._fed_at_s)
+                left_s = allowed_s - silent_s
+                if left_s <= 0.001:
+                    raise ProviderTimeout(f"The voice was silent for {allowed_s:g} s.", stage="tts")
+            return waiting.result()
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+                await asyncio.wait({waiting})
+
+    @property
+    def _is_starved(self) -> bool:
+        """Whether all text that came is spoken: then the model is slow, not the voice."""
+        return self._finished_pieces >= len(self._spoken)
+
+    async def _send_chunk(self, chunk: AudioChunk, rate_hz: int) -> None:
+        piece = self._spoken[chunk.piece]
+        total_ms = self._piece_ms + duration_ms(len(chunk.pcm), rate_hz)
+        step_bytes = bytes_of_ms(CHUNK_MS, rate_hz)
+        for start in range(0, len(chunk.pcm), step_bytes):
+            pcm = chunk.pcm[start : start + step_bytes]
+            await self._pace(duration_ms(len(pcm), rate_hz))
+            self._send(pcm, rate_hz, piece, total_ms if chunk.ends_piece else None)
+        if chunk.ends_piece:
+            self._finished_pieces = chunk.piece + 1
+            self._piece_ms, self._told_char = 0.0, 0
+            self._end_char = max(self._end_char, piece.end)
+
+    async def _pace(self, chunk_ms: float) -> None:
+        most_ms = self._delivery.most_ahead_ms
+        while most_ms is not None and (excess_ms := self._delivery.ahead_ms() + chunk_ms - most_ms) > 0:
+            await asyncio.sleep(max(min(excess_ms, _PACING_STEP_MS), 1) / 1000)
+
+    def _send(self, pcm: bytes, rate_hz: int, piece: Piece, total_ms: float | None) -> None:
+        assert self._encoder is not None
+        chunk_ms = duration_ms(len(pcm), rate_hz)
+        self._piece_ms += chunk_ms
+        self._unsent_ms += chunk_ms
+        words = ""
+        if piece.is_written:
+            length = piece.end - piece.start
+            guess = self._piece_ms * CHARS_PER_MS if total_ms is None else length * self._piece_ms / total_ms
+            characters = min(round(guess), length)
+            words, self._told_char = piece.words(self._told_char, characters)
+            self._end_char = max(self._end_char, piece.start + characters)
+        if data := self._encoder.push(pcm):
+            self._produce(data, words)
+
+    def _produce(self, data: bytes, words: str) -> None:
+        chunk_ms, self._unsent_ms = self._unsent_ms, 0.0
+        form = self._delivery.form
+        self._emit(
+            AudioProduced(
+                self._generation, data, chunk_ms, self._end_char, words, form.encoding.value, form.rate_hz
+            )
+        )

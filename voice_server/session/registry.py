@@ -1,0 +1,102 @@
+"""The live sessions: opened, resumed, counted, drained."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+
+import structlog
+
+from voice_server.core.caller import Caller, Tier
+from voice_server.core.wire import Init, Resume
+from voice_server.errors import LimitError
+from voice_server.ids import SessionId
+from voice_server.session.equipment import Equipment
+from voice_server.session.session import Attachment, Session
+
+log = structlog.get_logger()
+
+
+class SessionRegistry:
+    """Every session's task runs here, not under a connection: a session outlives its connections.
+
+    Args:
+        per_owner: how many sessions an owner of each tier may have at once.
+    """
+
+    def __init__(self, equipment: Equipment, per_owner: Mapping[Tier, int]) -> None:
+        self._equipment = equipment
+        self._per_owner = per_owner
+        self._sessions: dict[SessionId, Session] = {}
+        self._counts: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def count(self) -> int:
+        """How many sessions live."""
+        return len(self._sessions)
+
+    async def open(
+        self,
+        session_id: SessionId,
+        caller: Caller,
+        init: Init,
+        attachment: Attachment,
+        *,
+        is_paced: bool = True,
+        acknowledge: bool = True,
+    ) -> Session:
+        """A new session, running.
+
+        Raises:
+            LimitError: the owner has as many as the tier allows.
+            ProtocolError: a wish that a strict server does not grant.
+        """
+        if caller.tier is not None and self._counts[caller.owner] >= self._per_owner[caller.tier]:
+            raise LimitError(
+                f"This key already has {self._per_owner[caller.tier]} sessions open, the most it may have.",
+                code="too_many_sessions",
+            )
+        session = Session(
+            session_id, caller, self._equipment, init, is_paced=is_paced, acknowledge=acknowledge
+        )
+        session.attach(attachment)
+        self._sessions[session_id] = session
+        self._counts[caller.owner] += 1
+        started = asyncio.Event()
+        task = asyncio.create_task(self._live(session, started), name=session_id)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await started.wait()
+        return session
+
+    async def _live(self, session: Session, started: asyncio.Event) -> None:
+        try:
+            await session.run(started)
+        except Exception:
+            log.exception("session broke", session=session.id)
+        finally:
+            session.end("failed")
+            session.outbox.close()
+            started.set()
+            del self._sessions[session.id]
+            self._counts[session.caller.owner] -= 1
+
+    def resume(self, caller: Caller, wish: Resume, attachment: Attachment) -> Session | None:
+        """The session that this wish names, taken over by a new connection; None if it cannot be granted."""
+        session = self._sessions.get(SessionId(wish.session_id))
+        if session is None or session.caller.owner != caller.owner or not session.can_resume(wish):
+            return None
+        session.resume(attachment, wish.last_seq)
+        return session
+
+    async def drain(self, grace_s: float) -> None:
+        """End all sessions: those in a turn may finish it within `grace_s`."""
+        deadline = asyncio.get_running_loop().time() + grace_s
+        while any(one.is_replying for one in self._sessions.values()):
+            if asyncio.get_running_loop().time() >= deadline:
+                break
+            await asyncio.sleep(0.05)
+        for session in list(self._sessions.values()):
+            session.end("server_going_away")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)

@@ -1,0 +1,90 @@
+"""The present reply at work: a mind that writes, a mouth that speaks, started and stopped together."""
+
+import asyncio
+from collections.abc import Callable
+
+from voice_server.core import commands as do
+from voice_server.core.events import Event
+from voice_server.providers.base import ChatMessage, ReplyRequest
+from voice_server.session.choice import Choice
+from voice_server.session.ears import Spawn
+from voice_server.session.limits import Deadlines
+from voice_server.session.mind import Mind, ToolOutcome
+from voice_server.session.mouth import Delivery, Mouth
+
+
+class Replying:
+    """At most one reply. What an older one still says is dropped by the conversation.
+
+    Args:
+        ahead_ms: how much of what was sent is still to be played.
+    """
+
+    def __init__(
+        self,
+        emit: Callable[[Event], None],
+        spawn: Spawn,
+        ahead_ms: Callable[[], float],
+        most_ahead_ms: float,
+        deadlines: Deadlines,
+    ) -> None:
+        self._emit = emit
+        self._spawn = spawn
+        self._ahead_ms = ahead_ms
+        self._most_ahead_ms = most_ahead_ms
+        self._deadlines = deadlines
+        self._generation = 0
+        self._mind: Mind | None = None
+        self._mouth: Mouth | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, command: do.StartReply, choice: Choice) -> None:
+        """Write and speak another reply."""
+        self.stop()
+        self._generation = command.generation
+        if command.messages is not None:
+            request = _request(choice, command)
+            self._mind = Mind(command.generation, choice.llm, request, self._emit, self._deadlines)
+            self._tasks.append(self._spawn(self._mind.run(), "mind"))
+        if command.options.wants_audio:
+            most_ahead_ms = self._most_ahead_ms if command.options.paced else None
+            delivery = Delivery(choice.output, most_ahead_ms, self._ahead_ms)
+            self._mouth = Mouth(
+                command.generation, choice.tts, choice.voice, delivery, self._emit, self._deadlines
+            )
+            self._tasks.append(self._spawn(self._mouth.run(), "mouth"))
+
+    def speak(self, command: do.Speak) -> None:
+        """More text for the mouth."""
+        if self._mouth is not None and command.generation == self._generation:
+            self._mouth.feed(command.text, written=command.written)
+
+    def finish(self, command: do.FinishSpeech) -> None:
+        """No more text comes for the mouth."""
+        if self._mouth is not None and command.generation == self._generation:
+            self._mouth.finish()
+
+    def deliver(self, call_id: str, outcome: ToolOutcome) -> None:
+        """The client's answer to a tool call."""
+        if self._mind is not None:
+            self._mind.deliver(call_id, outcome)
+
+    def stop(self) -> None:
+        """Stop writing and speaking, at once."""
+        for task in self._tasks:
+            task.cancel()
+        self._mind = self._mouth = None
+        self._tasks = []
+
+
+def _request(choice: Choice, command: do.StartReply) -> ReplyRequest:
+    messages = [ChatMessage("system", choice.system_prompt)] if choice.system_prompt else []
+    messages += [ChatMessage(one.role, one.text) for one in command.messages or ()]
+    options = command.options
+    return ReplyRequest(
+        messages,
+        temperature=options.temperature if options.temperature is not None else choice.temperature,
+        max_tokens=options.max_tokens if options.max_tokens is not None else choice.max_tokens,
+        tools=choice.tools if choice.llm.capabilities.tools else (),
+        language=choice.language,
+    )

@@ -1,0 +1,94 @@
+"""When the stages of one turn happened; the one record behind `metrics`.
+
+The stages are laid end to end, so that they add up to the response time: the wait for the end of the turn,
+what the transcript took beyond it, the first token, and from there to the first sound.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from voice_server.clock import Clock, Instant
+from voice_server.core.wire import AudioOut, MessageChunk, Metrics, Output, SpeechStoppedOut
+from voice_server.ids import TurnId
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Moments of one turn; None: it has not happened, or the turn has no such stage."""
+
+    speech_ended: Instant | None = None
+    decided: Instant | None = None
+    started: Instant | None = None
+    first_token: Instant | None = None
+    first_audio: Instant | None = None
+    providers: tuple[tuple[str, str], ...] = ()
+
+    def metrics(self, turn_id: TurnId) -> Metrics:
+        """The durations between the moments."""
+        moments = (self.speech_ended, self.decided, self.started)
+        heard = next((moment for moment in moments if moment is not None), None)
+        return Metrics(
+            turn_id,
+            endpoint_ms=_between(self.speech_ended, self.decided),
+            stt_ms=_between(self.decided, self.started),
+            llm_first_token_ms=_between(self.started, self.first_token),
+            tts_first_audio_ms=_between(self.first_token, self.first_audio),
+            response_ms=_between(heard, self.first_audio),
+            providers=dict(self.providers),
+        )
+
+
+class Timelines:
+    """The timelines of the utterances that may become turns, and of the present turn.
+
+    `moment_of` gives the moment at which the input stream was at a position.
+    """
+
+    def __init__(self, clock: Clock, moment_of: Callable[[float], Instant]) -> None:
+        self._clock = clock
+        self._moment_of = moment_of
+        self._of_utterance: dict[int, Timeline] = {}
+        self._settled: int | None = None  # the utterance that fell silent last
+        self._present = Timeline()
+
+    def open(self, utterance: int) -> None:
+        """Somebody begins to speak."""
+        self._of_utterance[utterance] = Timeline()
+
+    def settle(self, utterance: int, stopped_at_ms: float | None) -> None:
+        """An utterance may be over; `stopped_at_ms` is where its voice ended, if it was listened for."""
+        self._settled = utterance
+        timeline = self._of_utterance.setdefault(utterance, Timeline())
+        timeline.decided = self._clock.now()
+        if stopped_at_ms is not None:
+            timeline.speech_ended = self._moment_of(stopped_at_ms)
+
+    def start(self, utterance: int | None, providers: tuple[tuple[str, str], ...]) -> None:
+        """A turn begins, in answer to an utterance or unasked."""
+        self._present = Timeline()
+        if utterance is not None:
+            self._present = self._of_utterance.pop(utterance, self._present)
+            # Those before it never became turns.
+            self._of_utterance = {one: it for one, it in self._of_utterance.items() if one > utterance}
+        self._present.started = self._clock.now()
+        self._present.providers = providers
+
+    def note(self, output: Output) -> None:
+        """Something goes out to the caller."""
+        match output:
+            case SpeechStoppedOut() if self._settled in self._of_utterance:
+                self._of_utterance[self._settled].decided = self._clock.now()
+            case MessageChunk() if self._present.first_token is None:
+                self._present.first_token = self._clock.now()
+            case AudioOut() if self._present.first_audio is None:
+                self._present.first_audio = self._clock.now()
+            case _:
+                pass
+
+    def metrics(self, turn_id: TurnId) -> Metrics:
+        """The present turn's."""
+        return self._present.metrics(turn_id)
+
+
+def _between(start: Instant | None, end: Instant | None) -> float | None:
+    return None if start is None or end is None else max(end - start, 0.0)

@@ -1,0 +1,198 @@
+"""Every setting: its name, default, range and meaning. The sentence under a field is its documentation."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    IPvAnyNetwork,
+    PrivateAttr,
+    SecretStr,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from voice_server.settings.kinds import Folder, Names, OptionalFile, from_text
+from voice_server.settings.tables import Deadlines, Limits, Table, TurnDetection
+from voice_server.settings.vendors import Vendors
+
+
+def _keys_from_text(value: object) -> object:
+    """A plain key is given a name, so that logs can tell keys apart without showing them."""
+    keys = from_text(value)
+    if not isinstance(keys, list):
+        return keys
+    return [
+        {"key": key, "name": f"key-{n}"} if isinstance(key, str) else key for n, key in enumerate(keys, 1)
+    ]
+
+
+ProviderNames = Annotated[Names, Field(min_length=1)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(from_text)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Tier(StrEnum):
+    """What a key may use at once."""
+
+    FREE = "free"
+    BASIC = "basic"
+    PRO = "pro"
+    ENTERPRISE = "enterprise"
+
+
+class ApiKey(Table):
+    """One key. `name` is what logs show in its stead; `owner` is the user it acts for."""
+
+    key: Annotated[SecretStr, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1)]
+    tier: Tier = Tier.PRO
+    owner: str | None = None
+
+
+ApiKeys = Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_keys_from_text)]
+
+
+class Settings(BaseSettings):
+    """Every setting. `Settings()` is the defaults and reads nothing; `load_settings` reads every source."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+        env_prefix="VOICE_SERVER_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,  # compose files pass ${NAME:-} for what is not set
+    )
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """Address to listen on; `0.0.0.0` is every network this machine is in."""
+    port: Port = 6789
+    """Port of the voice WebSocket; 0 takes any free one."""
+    rest_port: Port = 8080
+    """Port of the REST API and the talk page; 0 takes any free one."""
+    public_url: Annotated[str, Field(pattern=r"^((wss?|https?)://[^\s/]+\S*)?$")] = ""
+    """Address that clients are told to use instead of `ws://HOST:PORT`, such as `wss://voice.example`, behind
+    a proxy."""
+    data_dir: Folder = Path("~/.local/share/voice_server")
+    """Folder of what the server keeps."""
+    models_dir: Folder = Path("~/.cache/voice_server/models")
+    """Folder of the local models' weights."""
+    insecure: bool = False
+    """Serve other machines without any API key: whoever can reach the port may talk."""
+    strict: bool = False
+    """Refuse a request for a provider, model or voice that is not configured, instead of serving it with the
+    default."""
+    tls_cert: OptionalFile = None
+    """PEM file with the TLS certificate chain; empty serves without TLS."""
+    tls_key: OptionalFile = None
+    """PEM file with the TLS private key."""
+    trusted_proxies: Networks = ()
+    """Addresses or networks whose `X-Forwarded-For` is believed."""
+    origins: Names = ()
+    """Web origins that may connect, such as `https://app.example`; empty means the REST port's own, on
+    this machine and at `public_url`."""
+    api_keys: ApiKeys = ()
+    """Who may connect: tables of `key`, `name`, `tier` and `owner`, or plain keys (of the tier `pro`); empty
+    asks nobody for a key."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe log line that is written."""
+    log_format: Literal["console", "json"] = "console"
+    """`console` is for people, `json` for machines."""
+    stt: ProviderNames = ("local",)
+    """Speech-to-text providers, the first is used unless a caller asks for another of them."""
+    llm: ProviderNames = ("local",)
+    """Language model providers, the first is used unless a caller asks for another of them."""
+    tts: ProviderNames = ("local",)
+    """Text-to-speech providers, the first is used unless a caller asks for another of them."""
+    llm_model: Literal["smollm2", "qwen-0.5b", "qwen-1.5b"] = "qwen-1.5b"
+    """The local language model, from fast and simple to slower and better."""
+    tts_voice: Annotated[str, Field(min_length=1)] = "joe"
+    """The voice that speaks, unless the client asks for another; while nobody sets it, a provider that does
+    not have it speaks with its own first one."""
+    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en-US"
+    """The language that is spoken (BCP 47), unless the client asks for another."""
+    system_prompt: str = (
+        "You are a friendly voice assistant, and your words are spoken aloud. Answer in one or two short "
+        "spoken sentences, without lists, markdown, emoji or code. You have no live data: no news, no "
+        "weather, no clock. When you do not know something, say so."
+    )
+    """What the language model is told before every conversation, unless the client brings its own."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.5
+    """How freely the language model chooses its words."""
+    max_tokens: Annotated[int, Field(ge=1, le=32_768)] = 256
+    """Longest reply, in tokens of the language model."""
+    turn_detection: TurnDetection = TurnDetection()
+    limits: Limits = Limits()
+    deadlines: Deadlines = Deadlines()
+    vendors: Vendors = Vendors()
+
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed: `load_settings` orders the sources, because errors must name theirs."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key go together: set both, or neither")
+        if self.port == self.rest_port != 0:
+            raise ValueError(f"port and rest_port are both {self.port}: two servers need two ports")
+        names = [key.name for key in self.api_keys]
+        if len(set(names)) < len(names):
+            raise ValueError("two api_keys have the same name: logs could not tell them apart")
+        if len({key.key.get_secret_value() for key in self.api_keys}) < len(names):
+            raise ValueError("the same key stands in api_keys twice: remove one of them")
+        return self
+
+    @property
+    def reaches_beyond_this_machine(self) -> bool:
+        """Whether other machines can connect, so that a key is needed unless `insecure` says otherwise."""
+        return self.host not in ("127.0.0.1", "::1", "localhost")
+
+    @property
+    def has_chosen_voice(self) -> bool:
+        """Whether somebody set `tts_voice`, so that nothing else may stand in for it."""
+        is_usual = self.tts_voice == type(self).model_fields["tts_voice"].default
+        return not is_usual or self._sources.get("tts_voice", "default") != "default"
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        """The web origins that may connect, spelt as browsers send them."""
+        if self.origins:
+            return self.origins
+        own = [
+            f"{scheme}://{name}:{self.rest_port}"
+            for scheme in ("http", "https")
+            for name in ("localhost", "127.0.0.1")
+        ]
+        if self.public_url:
+            url = urlsplit(self.public_url)
+            own.append(f"{url.scheme.replace('ws', 'http')}://{url.netloc}")
+        return tuple(own)
+
+    @property
+    def needed_models(self) -> tuple[str, ...]:
+        """The names of the local weights these settings cannot work without."""
+        needed = ["silero-vad", "smart-turn"]
+        if "local" in self.stt:
+            needed.append("whisper-tiny-en")
+        if "local" in self.tts:
+            needed.append("piper-joe")
+        if "local" in self.llm:
+            needed.append(self.llm_model)
+        return tuple(needed)

@@ -1,0 +1,145 @@
+"""The tables of settings. The sentence under a field is its documentation."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+KIB, MIB = 1024, 1024 * 1024
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Size = Annotated[int, Field(ge=1, le=1024 * MIB)]
+
+
+class Table(BaseModel):
+    """A group of settings that cannot be changed once read."""
+
+    # The input is hidden because it may be a key, and validation errors end up in logs.
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
+
+
+class TurnDetection(Table):
+    """When a turn of the user begins and ends, unless the client asks for something else."""
+
+    mode: Literal["semantic", "vad", "manual"] = "semantic"
+    """`semantic` also listens for whether the sentence is complete, `vad` waits for silence only, `manual`
+    waits for the client's word."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """How sure the voice activity detector must be that somebody speaks."""
+    silence_ms: Annotated[int, Field(ge=50, le=10_000)] = 500
+    """Silence that ends a turn."""
+    prefix_ms: Annotated[int, Field(ge=0, le=5_000)] = 300
+    """Audio kept from before speech was noticed, so that no first syllable is lost."""
+    interrupt: bool = True
+    """Whether speech cuts a reply that plays."""
+
+
+class SessionsPerKey(Table):
+    """Sessions at once per API key, by its tier."""
+
+    free: Count = 2
+    """Sessions at once for a key of the free tier."""
+    basic: Count = 10
+    """Sessions at once for a key of the basic tier."""
+    pro: Count = 50
+    """Sessions at once for a key of the pro tier."""
+    enterprise: Count = 250
+    """Sessions at once for a key of the enterprise tier."""
+
+
+class Limits(Table):
+    """What one client, one address and one process may take."""
+
+    handshake_s: Seconds = 10
+    """A WebSocket handshake must be done within this."""
+    init_s: Seconds = 5
+    """Where keys are required, a valid `init` must come within this."""
+    connections_per_address: Count = 256
+    """Connections at once from one network address."""
+    connections: Count = 1000
+    """Connections at once in all."""
+    sessions: SessionsPerKey = SessionsPerKey()
+    control_frames_per_s: Annotated[float, Field(gt=0, le=100_000)] = 20
+    """Control frames (all but audio) per second of one connection."""
+    control_burst: Count = 40
+    """Control frames that may come at once."""
+    slow_reader_s: Seconds = 10
+    """A client that takes nothing for this long while frames wait for it is let go."""
+    clip_s: Seconds = 300
+    """Longest recorded clip, decoded; also the longest live speech without a pause, or without a commit."""
+    control_bytes: Size = 64 * KIB
+    """Largest control frame a client may send."""
+    audio_frame_bytes: Size = 256 * KIB
+    """Largest binary frame or `audio_chunk` a client may send."""
+    clip_frame_bytes: Size = 16 * MIB
+    """Largest `audio` frame (a whole recorded clip) a client may send."""
+    unauthenticated_bytes: Size = 320 * KIB
+    """What a connection may send in all before its key is known, where keys are required."""
+    ping_s: Seconds = 20
+    """Time between WebSocket pings."""
+    dead_after_s: Seconds = 40
+    """A connection that sends nothing at all for this long is dead."""
+    idle_s: Seconds = 120
+    """A session without any frame for this long is ended."""
+    session_max_min: Annotated[float, Field(gt=0, le=1440)] = 60
+    """A session older than this many minutes is ended."""
+    warn_before_end_s: Seconds = 30
+    """How long before a session is ended for idleness or age its client is told."""
+    resume_window_s: Seconds = 30
+    """How long a dropped connection may be resumed."""
+    replay_bytes: Size = 4 * MIB
+    """Frames kept for a resume, in bytes; `replay_s` bounds them too."""
+    replay_s: Seconds = 30
+    """Frames kept for a resume, in seconds; `replay_bytes` bounds them too."""
+    protocol_errors: Count = 10
+    """Malformed frames within `protocol_errors_s` that end a connection."""
+    protocol_errors_s: Seconds = 10
+    """The window in which `protocol_errors` are counted."""
+    input_ahead_s: Seconds = 2
+    """Live input faster than real time is taken this far ahead, then throttled."""
+    output_ahead_s: Seconds = 2
+    """Reply audio is sent at most this far ahead of real time."""
+    input_stall_ms: Annotated[int, Field(ge=20, le=10_000)] = 300
+    """An open input stream that sends nothing for this long counts as silence from then on."""
+    conversations: Count = 1000
+    """Conversations kept in memory; the one not used for longest is forgotten first."""
+    rest_json_bytes: Size = 1 * MIB
+    """Largest JSON body of a REST request."""
+    rest_audio_bytes: Size = 32 * MIB
+    """Largest REST body with audio in base64."""
+    rest_upload_bytes: Size = 32 * MIB
+    """Largest uploaded file."""
+    drain_s: Annotated[float, Field(ge=0, le=3600)] = 20
+    """When the server is told to stop, replies under way get this long to finish."""
+
+    @model_validator(mode="after")
+    def _pings_keep_alive(self) -> Self:
+        if self.dead_after_s <= self.ping_s:
+            raise ValueError(
+                f"dead_after_s ({self.dead_after_s:g}) must be more than ping_s ({self.ping_s:g}), "
+                "or every quiet connection is taken for dead"
+            )
+        return self
+
+
+class Deadlines(Table):
+    """How long a stage of a turn may say nothing before its fallback takes over."""
+
+    stt_final_s: Seconds = 10
+    """From the end of speech to the final transcript."""
+    llm_first_token_s: Seconds = 20
+    """From the prompt to the first word of the language model."""
+    llm_gap_s: Seconds = 10
+    """Between two pieces of the language model's reply."""
+    tts_first_audio_s: Seconds = 10
+    """From a text to the first audio of its speech."""
+    tts_gap_s: Seconds = 10
+    """Between two pieces of audio of one text."""
+    tool_s: Seconds = 30
+    """From a tool call to its result."""
