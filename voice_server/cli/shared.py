@@ -1,6 +1,7 @@
 """What several commands need: options, where the server is, where words go."""
 
 import asyncio
+import signal
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -41,9 +42,26 @@ _Result = TypeVar("_Result")
 
 
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a command's coroutine; Ctrl-C cancels it and is raised as KeyboardInterrupt."""
+    """Run a command's coroutine; Ctrl-C cancels it and becomes KeyboardInterrupt, however it then ends."""
+    is_interrupted = False
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
+        loop = runner.get_loop()
+        task = loop.create_task(work)
+
+        def interrupt() -> None:
+            nonlocal is_interrupted
+            is_interrupted = True
+            task.cancel()
+
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        try:
+            return loop.run_until_complete(task)
+        except (Exception, asyncio.CancelledError):
+            if is_interrupted:
+                raise KeyboardInterrupt from None
+            raise
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
 
 
 def find_server(settings: Settings, url: str | None, api_key: str | None) -> tuple[str, str | None]:
