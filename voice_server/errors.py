@@ -7,6 +7,7 @@
     ├── AuthenticationError     nobody we know
     ├── LimitError              known, but over a limit
     ├── NotFoundError           an id that names nothing the caller may see
+    ├── ToolError               a tool of the server could not do what the model asked of it
     ├── AudioError              bytes that are not the audio they claim to be, or hold no speech
     └── ProviderError           a speech-to-text, language or text-to-speech provider failed
         ├── ProviderTimeout     … by saying nothing within its deadline
@@ -76,6 +77,12 @@ class NotFoundError(VoiceServerError):
 
     code = "not_found"
     stage: Stage = "protocol"
+
+
+class ToolError(VoiceServerError):
+    """A tool could not do what the language model asked. The model is told the sentence, no client is."""
+
+    stage: Stage = "llm"
 
 
 class AudioError(VoiceServerError):

@@ -65,7 +65,7 @@ class FakeElevenLabs(AsgiFake):
             for word in self.script.words
         ]
         answer = {
-            "language_code": language or "eng",
+            "language_code": language or self.script.language or "eng",
             "language_probability": 1.0,
             "text": self.script.text,
             "words": words,

@@ -70,7 +70,12 @@ class FakeOpenAi(AsgiFake):
         self.seen.hear(len(wav) - 44)
         words = {name.removesuffix("[]"): value.decode() for name, value in fields.items() if name != "file"}
         call = Call(_key(exchange.headers), words["model"], _language(words))
-        answer = json.dumps({"text": self.script.text, "usage": {"type": "duration", "seconds": 1}}).encode()
+        told = {
+            "text": self.script.text,
+            "languages": _found(self.script.language),
+            "usage": {"type": "duration", "seconds": 1},
+        }
+        answer = json.dumps(told).encode()
         await exchange.play(self.seen, call, self.script, "application/json", [answer[:10], answer[10:]])
 
     async def _speak(self, exchange: Exchange) -> None:
@@ -149,7 +154,11 @@ class _Transcription:
                 while self._item_words < len(self._script.words):
                     await self._word()
                 await self._send(
-                    f"{_HEARD}.completed", item_id=item_id, content_index=0, transcript=self._script.text
+                    f"{_HEARD}.completed",
+                    item_id=item_id,
+                    content_index=0,
+                    transcript=self._script.text,
+                    languages=_found(self._script.language),
                 )
                 self._item += 1
                 self._item_bytes = self._item_words = 0
@@ -181,6 +190,10 @@ def _delta(delta: Mapping[str, Any], finish_reason: str | None = None) -> bytes:
 
 def _event(data: Mapping[str, Any]) -> bytes:
     return b"data: " + json.dumps(data).encode() + b"\n\n"
+
+
+def _found(language: str | None) -> list[dict[str, str]]:
+    return [] if language is None else [{"code": language}]
 
 
 def _language(about: Mapping[str, Any]) -> str | None:

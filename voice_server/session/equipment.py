@@ -1,7 +1,7 @@
 """What sessions share; `app` makes it once."""
 
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voice_server.audio.voice_activity import Vad
 from voice_server.clock import Clock
@@ -9,12 +9,13 @@ from voice_server.core.journal import Journal
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.limits import Deadlines, SessionLimits
+from voice_server.tools.box import ToolBox
 
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """Providers and models, limits, clock, journal. `workers` decode clips; `default` is what a session uses
-    that wishes for nothing."""
+    """Providers and models, limits, clock, journal, tools. `workers` decode clips; `default` is what a
+    session uses that wishes for nothing."""
 
     catalogue: Catalogue
     default: Choice
@@ -25,3 +26,4 @@ class Equipment:
     workers: Executor
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
+    tools: ToolBox = field(default_factory=ToolBox)
