@@ -280,7 +280,7 @@ class VoiceServer:
         weights = WeightStore(settings.models_dir)
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
         self._providers = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
-        self._tools = load_tools(settings)
+        self.tools = load_tools(settings)
         equipment = Equipment(
             catalogue,
             default,
@@ -291,7 +291,7 @@ class VoiceServer:
             self._workers,
             session_limits(settings),
             session_deadlines(settings),
-            self._tools,
+            self.tools,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)
@@ -323,7 +323,7 @@ class VoiceServer:
             stack.callback(self._judges.shutdown, wait=False, cancel_futures=True)
             for provider in self._providers:
                 stack.push_async_callback(provider.close)
-            await stack.enter_async_context(self._tools.running())
+            await stack.enter_async_context(self.tools.running())
             settings, tls = self._settings, tls_context(self._settings)
             listener = _bind(settings.host, settings.rest_port)
             stack.callback(listener.close)

@@ -19,7 +19,7 @@ _HEARD = "conversation.item.input_audio_transcription"
 
 
 class FakeOpenAi(AsgiFake):
-    """`script.words` are the reply's deltas, and what is heard in any speech."""
+    """`script.words` are the reply's deltas, and what is heard in any speech. A tool is asked for once."""
 
     async def http(self, exchange: Exchange) -> None:
         match exchange.path:
@@ -39,7 +39,9 @@ class FakeOpenAi(AsgiFake):
         body = exchange.json
         call = Call(_key(exchange.headers), body["model"], raw=body)
         events = [_delta({"role": "assistant", "content": word}) for word in self.script.words]
-        for index, use in enumerate(self.script.tool_uses):
+        is_answered = body["messages"][-1]["role"] == "tool"
+        uses = () if is_answered else self.script.tool_uses
+        for index, use in enumerate(uses):
             half = len(use.arguments) // 2
             first = {"name": use.name, "arguments": use.arguments[:half]}
             events.append(
@@ -53,7 +55,7 @@ class FakeOpenAi(AsgiFake):
             )
             rest = {"arguments": use.arguments[half:]}
             events.append(_delta({"tool_calls": [{"index": index, "function": rest}]}))
-        events.append(_delta({}, "tool_calls" if self.script.tool_uses else "stop"))
+        events.append(_delta({}, "tool_calls" if uses else "stop"))
         if body.get("stream_options", {}).get("include_usage"):
             usage = {
                 "prompt_tokens": self.script.prompt_tokens,

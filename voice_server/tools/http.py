@@ -47,15 +47,17 @@ class HttpTool:
         import httpx
 
         endpoint, rest = self._endpoint, dict(arguments)
-        url = _PLACE.sub(lambda place: _within_address(place[1], rest), endpoint.url)
-        is_query = endpoint.method in ("GET", "DELETE")
+        written = _PLACE.sub(lambda place: _within_address(place[1], rest), endpoint.url)
+        has_body = endpoint.method not in ("GET", "DELETE")
         try:
+            url = httpx.URL(written)
+            if not has_body:
+                url = url.copy_merge_params({name: _as_query(value) for name, value in rest.items()})
             async with self._source.client.stream(
                 endpoint.method,
                 url,
                 headers=dict(endpoint.headers),
-                params={name: _as_query(value) for name, value in rest.items()} if is_query else None,
-                json=None if is_query else rest,
+                json=rest if has_body else None,
             ) as response:
                 if response.is_redirect:
                     raise ToolError("The service sends elsewhere, and redirects are not followed.")
