@@ -2,16 +2,16 @@
 
 import asyncio
 import threading
-from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from pydantic import Field
 
 from voice_server.errors import ConfigurationError
-from voice_server.tools import functions
 from voice_server.tools.box import ToolBox
-from voice_server.tools.functions import Functions, FunctionTool
+from voice_server.tools.functions import GROUP, Functions, FunctionTool
+from voice_server.tools.http import Endpoint, HttpTools
 from voice_server.tools.threads import Threads
 
 pytestmark = pytest.mark.unit
@@ -76,19 +76,20 @@ def test_what_is_not_fit_to_be_a_tool_is_one_sentence(function: Any, sentence: s
         tool(function)
 
 
-def test_what_cannot_be_imported_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = EntryPoint("weather", "no_such_module:forecast", functions.GROUP)
-    monkeypatch.setattr(functions, "entry_points", lambda group: [entry])
+def test_what_cannot_be_imported_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = tmp_path / "broken-1.0.dist-info"
+    found.mkdir()
+    (found / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n", "utf-8")
+    (found / "entry_points.txt").write_text(f"[{GROUP}]\nweather = no_such_module:forecast\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigurationError, match="the tool 'weather' cannot be imported"):
         Functions(["weather"])
 
 
-def test_two_tools_of_one_name_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = EntryPoint("weather", f"{__name__}:forecast", functions.GROUP)
-    monkeypatch.setattr(functions, "entry_points", lambda group: [entry])
-    monkeypatch.setattr(functions, "_load", lambda name: forecast)
+def test_two_tools_of_one_name_are_one_too_many() -> None:
+    weather = HttpTools([Endpoint("weather", "Tells the weather.", "https://weather.example/")], 1_000, 1)
     with pytest.raises(ConfigurationError, match="two tools have the name 'weather'"):
-        ToolBox([Functions(["weather"]), Functions(["weather"])])
+        ToolBox([weather, weather])
 
 
 async def test_a_function_that_hangs_keeps_its_thread_and_no_more() -> None:
