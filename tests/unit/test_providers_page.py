@@ -62,6 +62,7 @@ def parrot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LanguageModel:
     """The example, installed as its `pyproject.toml` says, and loaded as the server does."""
     (code,) = blocks("python")
     assert len(code.splitlines()) <= 40
+    assert code == (ROOT / "docs/examples/parrot/parrot.py").read_text("utf-8")
     (tmp_path / "parrot.py").write_text(code, "utf-8")
     (door,) = [block for block in blocks("toml") if "entry-points" in block]
     found = tmp_path / "parrot-1.0.dist-info"
