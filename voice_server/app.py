@@ -45,6 +45,7 @@ from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
 from voice_server.session.registry import SessionRegistry
+from voice_server.session.shared_vad import SharedVad
 from voice_server.settings import Role, Settings
 
 log = structlog.get_logger()
@@ -244,7 +245,7 @@ class VoiceServer:
         equipment = Equipment(
             catalogue,
             default,
-            SileroVad(weights.path("silero-vad")),
+            SharedVad(SileroVad(weights.path("silero-vad"))),
             self._score,
             Conversations(limits.conversations),
             self._clock,
