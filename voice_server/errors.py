@@ -8,6 +8,7 @@
     ├── LimitError              known, but over a limit
     ├── NotFoundError           an id that names nothing the caller may see
     ├── ToolError               a tool of the server could not do what the model asked of it
+    ├── StoreError              the database does not take or give anything now
     ├── AudioError              bytes that are not the audio they claim to be, or hold no speech
     └── ProviderError           a speech-to-text, language or text-to-speech provider failed
         ├── ProviderTimeout     … by saying nothing within its deadline
@@ -77,6 +78,13 @@ class NotFoundError(VoiceServerError):
 
     code = "not_found"
     stage: Stage = "protocol"
+
+
+class StoreError(VoiceServerError):
+    """The database does not take or give anything now: locked, full, away."""
+
+    code = "not_saved"
+    retryable = True
 
 
 class ToolError(VoiceServerError):

@@ -23,6 +23,7 @@ from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
 from voice_server.session.registry import SessionRegistry
 from voice_server.session.session import Session
+from voice_server.session.shared_vad import SharedVad
 from voice_server.tools.box import ToolBox
 
 FRAME_MS = 20
@@ -218,7 +219,7 @@ class House:
             Equipment(
                 catalogue,
                 default,
-                ScriptedVad(),
+                SharedVad(ScriptedVad()),
                 self.score,
                 self.journal,
                 clock,
