@@ -282,6 +282,7 @@ class VoiceServer:
         self._judges = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn")
         weights = WeightStore(settings.models_dir)
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
+        self._voices = VoiceLists(catalogue.tts, settings.voices_refresh_min * 60)
         self._providers = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
         self.tools = load_tools(settings)
         self.database = Database(settings.database)
@@ -307,7 +308,6 @@ class VoiceServer:
         self._voice_streams = VoiceStreams(self._clock)
         self._sockets = Sockets(self.sessions, self._keys, self._voice_streams, self._clock, settings)
         self.readiness = Readiness({"stt": default.stt, "llm": default.llm, "tts": default.tts})
-        self._voices = VoiceLists(catalogue.tts, settings.voices_refresh_min * 60)
         self._discovery = Discovery(
             stt=catalogue.stt,
             llm=catalogue.llm,

@@ -58,8 +58,13 @@ async def test_english_needs_no_saying() -> None:
 
 
 async def test_a_voice_that_is_named_speaks_whatever_the_language() -> None:
-    config = await told(german_too(), language_code="de-DE", tts_voice="tone")
-    assert (config["language_code"], config["tts_voice"]) == ("de-DE", "tone")
+    wish = Changes(language_code="de-DE", tts_voice="tone")
+    async with calling(german_too(), wish, opens_stream=False) as call:
+        assert (await call.until(wire.InitAck)).config["tts_voice"] == "tone"
+        await call.send(wire.Configure(Changes(system_prompt="Be loud.")), wire.TextIn("Hallo"))
+        await call.until(wire.Metrics)
+        assert call.one(wire.Configured).config["tts_voice"] == "tone"
+        assert call.tts.voices == [TONE_VOICE]
 
 
 async def test_of_several_voices_the_one_of_the_region_and_most_like_the_present_one() -> None:
@@ -145,7 +150,10 @@ async def test_each_turn_is_answered_in_the_language_it_was_heard_in() -> None:
             await call.pass_ms(2_000)
         assert call.stt.hints == [SttHints(None, ("en-US", "de-DE"))] * 2
         assert [one.language for one in call.llm.requests] == ["de-DE", "en-US"]
-        assert call.llm.requests[0].messages[0].content == "Be brief. Answer in German."
+        assert [one.messages[0].content for one in call.llm.requests] == [
+            "Be brief. Answer in German.",
+            "Be brief. Answer in English.",
+        ]
         assert call.tts.voices == [ANNA, TONE_VOICE]
         assert [one.language for one in call.all(wire.TranscriptionOut)] == ["de", "en"]
 

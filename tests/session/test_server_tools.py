@@ -5,8 +5,9 @@ import json
 import pytest
 
 from tests.fakes.scripted import ScriptedLlm, ScriptedTts
+from tests.fakes.spoken import speak
 from tests.fakes.tools import ScriptedTool, Tools
-from tests.session.rig import VAD, Call, House, calling
+from tests.session.rig import VAD, Call, House, calling, wav
 from tests.session.test_languages import ANNA, german_too
 from voice_server.core import commands as do
 from voice_server.core import wire
@@ -105,6 +106,24 @@ async def test_a_reply_without_sound_is_not_bridged() -> None:
         await call.until(wire.Metrics)
         assert call.one(wire.AiResponse).text == "It is a six."
         assert call.tts.spoken == []
+
+
+async def test_the_answer_to_a_recording_is_not_bridged() -> None:
+    """Its caller may play it when it is whole."""
+    async with calling(house(ScriptedTool("dice", seconds=3), limits=BRIDGED), opens_stream=False) as call:
+        await call.send(wire.Clip(wav(speak("Throw a dice"))))
+        await call.until(wire.Metrics)
+        assert call.tts.spoken == ["It is a six."]
+
+
+async def test_a_tool_of_the_server_s_that_comes_up_takes_the_place_of_the_client_s() -> None:
+    """Not even a strict server breaks off for that."""
+    source = Tools()
+    coming = House(llm=ScriptedLlm([["Well."]]), tools=ToolBox([source]), strict=True)
+    async with calling(coming, wire.Changes(tools=(CLOCK,))) as call:
+        source.tools = (ScriptedTool("clock"),)
+        await asked(call)
+        assert [tool.description for tool in call.llm.requests[0].tools] == ["Does clock."]
 
 
 async def test_a_bridge_is_in_the_language_of_the_session() -> None:

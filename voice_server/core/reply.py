@@ -104,8 +104,12 @@ class Reply:
         self.wish(do.FinishSpeech(self.generation))
 
     def bridge(self, words: str, now: Instant) -> None:
-        """A tool keeps the caller waiting: say so, unless something is being heard."""
-        if self.is_audio_wanted and not self.is_text_whole and self.playout.ahead_ms(now) <= 0:
+        """A tool keeps the caller waiting: say so, unless something is being heard.
+
+        An unpaced reply may be heard when it is whole, and then nobody waits any more.
+        """
+        is_quiet = self.options.paced and self.playout.ahead_ms(now) <= 0
+        if is_quiet and self.is_audio_wanted and not self.is_text_whole:
             self._say_unwritten(words)
 
     def _say_unwritten(self, words: str) -> None:

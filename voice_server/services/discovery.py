@@ -55,13 +55,13 @@ class Discovery:
     @property
     def models(self) -> list[ModelFacts]:
         """Every model, the default first."""
-        found = {llm.model: self._facts(llm.model, llm.title, llm) for llm in reversed(self.llm)}
-        listed = [found.pop(llm.model) for llm in self.llm if llm.model in found]
-        if EXPECTED_MODEL not in {one.id for one in listed}:
-            default = self.llm[0]
-            title = f"{EXPECTED_MODEL} (answered by {default.title})"
-            listed.append(self._facts(EXPECTED_MODEL, title, default))
-        return listed
+        listed: dict[str, ModelFacts] = {}
+        for llm in self.llm:
+            listed.setdefault(llm.model, self._facts(llm.model, llm.title, llm))
+        if EXPECTED_MODEL not in listed:
+            title = f"{EXPECTED_MODEL} (answered by {self.llm[0].title})"
+            listed[EXPECTED_MODEL] = self._facts(EXPECTED_MODEL, title, self.llm[0])
+        return list(listed.values())
 
     def _facts(self, model: str, title: str, llm: LanguageModel) -> ModelFacts:
         return ModelFacts(model, title, llm.name, self.max_tokens, llm.capabilities.context_tokens)

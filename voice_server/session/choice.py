@@ -111,8 +111,8 @@ class Choice:
 
     @property
     def language_instruction(self) -> str:
-        """What the model is told of the language; nothing while all is in English, which models expect."""
-        is_plain = primary(self.language) == primary(self.prompt_language) == "en"
+        """What the model is told of the language; nothing where all is in English, which models expect."""
+        is_plain = not self.languages and primary(self.language) == primary(self.prompt_language) == "en"
         return "" if is_plain else f"Answer in {language_name(self.language)}."
 
     @property
@@ -199,7 +199,9 @@ class Chooser:
             stt=stt,
             llm=llm,
             tts=tts,
-            voice=self._voice(choice.voice, changes.tts_voice, tts, language),
+            voice=self._voice(
+                choice.voice, changes.tts_voice, tts, None if changes.language_code is None else language
+            ),
             language=language,
             languages=languages,
             system_prompt=changes.system_prompt or choice.system_prompt,
@@ -247,7 +249,8 @@ class Chooser:
         self._note(f"model '{wished}' is not configured: '{current.model}' answers.")
         return current
 
-    def _voice(self, current: Voice, wished: str | None, tts: TextToSpeech, language: str) -> Voice:
+    def _voice(self, current: Voice, wished: str | None, tts: TextToSpeech, language: str | None) -> Voice:
+        """The voice that is wished for, or the present one, or one of the language that is wished for."""
         fallback = _voice_for(language, tts, current)
         if wished is None:
             return fallback
@@ -318,7 +321,8 @@ class Chooser:
         taken = {tool.name for tool in of_server}
         for tool in own:
             if tool.name in taken:
-                self._note(f"tool '{tool.name}' is one of the server's own: yours is ignored.")
+                # Told, never refused: the server's may come up in the middle of a session.
+                self._notes.append(f"tool '{tool.name}' is one of the server's own: yours is ignored.")
         return tuple(tool for tool in own if tool.name not in taken)
 
 
@@ -329,11 +333,13 @@ def _able(current: S, known: Sequence[S], language: str) -> S | None:
     return next((one for one in known if serves(one.capabilities.languages, language)), None)
 
 
-def _voice_for(language: str, tts: TextToSpeech, current: Voice) -> Voice:
+def _voice_for(language: str | None, tts: TextToSpeech, current: Voice) -> Voice:
     """The present voice if it is of this provider and language, or else one that is most like it."""
     voices = tts.capabilities.voices
     # By id: what a vendor says about a voice may have been learned since.
     known = next((voice for voice in voices if voice.id == current.id), None)
+    if language is None:
+        return known or voices[0]
     able = [voice for voice in voices if serves(voice.languages, language)]
     if known is not None and (known in able or not able):
         return known
