@@ -3,13 +3,15 @@
 import asyncio
 from typing import Literal
 
+import pytest
+
 from tests.fakes.elevenlabs import VOICES, FakeElevenLabs
 from tests.fakes.google import FakeGoogle
 from tests.fakes.openai import FakeOpenAi
 from tests.fakes.script import Script
 from tests.wire.rig import KEY, PATIENCE_S, Served, frame_of, raw, serving, wav
 from tests.wire.test_vendors import served_by
-from voice_server.client import VoiceClient
+from voice_server.client import ServerError, VoiceClient
 from voice_server.client.frames import Metrics, Transcription
 
 
@@ -51,6 +53,14 @@ async def test_a_language_nobody_serves_is_refused_and_the_next_init_is_heard() 
         assert error["message"] == "Language 'xx-XX' cannot be served. Served: en-US."
         await socket.say(type="init", language_code="en-US")
         assert (await socket.until("init_ack"))["config"]["language_code"] == "en-US"
+
+
+async def test_our_client_says_at_once_why_it_was_refused() -> None:
+    async with serving() as served:
+        with pytest.raises(ServerError, match="Served: en-US") as refused:
+            async with VoiceClient.connect(served.url, language_code="xx-XX"):
+                pass
+    assert refused.value.code == "language_not_served"
 
 
 async def test_discovery_tells_who_listens_speaks_and_answers() -> None:
