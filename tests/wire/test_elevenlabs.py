@@ -59,7 +59,7 @@ async def test_clips_say_how_sure_they_are() -> None:
             transcript = (await final(stream, 1)).transcript
         await stt.close()
     assert transcript.confidence == pytest.approx(0.905, abs=0.001)
-    assert transcript.language == "eng"
+    assert transcript.language == "en"
     assert fake.seen.calls[0].language is None
 
 
