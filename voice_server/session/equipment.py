@@ -9,6 +9,7 @@ from voice_server.core.journal import Journal
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.limits import Deadlines, SessionLimits
+from voice_server.session.prompts import Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +26,4 @@ class Equipment:
     workers: Executor
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
+    templates: Templates | None = None
