@@ -46,6 +46,7 @@ from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
 from voice_server.session.registry import SessionRegistry
+from voice_server.session.shared_vad import SharedVad
 from voice_server.settings import Role, Settings, packaged_file
 from voice_server.store.conversations import ConversationStore
 from voice_server.store.database import Database
@@ -261,7 +262,7 @@ class VoiceServer:
         equipment = Equipment(
             catalogue,
             default,
-            SileroVad(weights.path("silero-vad")),
+            SharedVad(SileroVad(weights.path("silero-vad"))),
             self._score,
             self._journal,
             self._clock,

@@ -251,10 +251,12 @@ class Session:
         """
         if self.is_over:
             return
+        if isinstance(message, wire.AudioIn):
+            if wait_ms := self.hear(message.data):
+                await asyncio.sleep(wait_ms / 1000)
+            return
         self._lifetime.sign()
         match message:
-            case wire.AudioIn(data):
-                await self._take_audio(data)
             case wire.StreamStart(changes):
                 form = changed_input(self._choice.input, changes)
                 self._choice = replace(self._choice, input=form)
@@ -313,7 +315,15 @@ class Session:
             notes += choice.notes
         return replace(choice, notes=notes)
 
-    async def _take_audio(self, data: bytes) -> None:
+    def hear(self, data: bytes) -> float:
+        """Take live audio; gives for how many milliseconds no more of it shall be read.
+
+        Raises:
+            VoiceServerError: what was wrong with it; the session goes on.
+        """
+        if self.is_over:
+            return 0.0
+        self._lifetime.sign()
         if not self._ears.is_open:
             if not self._has_refused_audio:
                 self._has_refused_audio = True
@@ -321,13 +331,12 @@ class Session:
                     "Audio came while no input stream is open; send 'audio_stream_start' first.",
                     code="no_stream",
                 )
-            return
+            return 0.0
         passed_ms = self._ears.push(data)
         now = self._clock.now()
         self._input_due = Instant(max(self._input_due, now) + passed_ms)
         excess_ms = self._input_due - now - self._limits.input_ahead_ms
-        if excess_ms > 0 and self._choice.policy.mode is not wire.TurnMode.MANUAL:
-            await asyncio.sleep(excess_ms / 1000)
+        return excess_ms if excess_ms > 0 and self._choice.policy.mode is not wire.TurnMode.MANUAL else 0.0
 
     def _close_stream(self) -> None:
         if self._ears.is_open:
