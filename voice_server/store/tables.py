@@ -48,7 +48,7 @@ class MessageRow(Base):
     __tablename__ = "messages"
     __table_args__ = (
         Index("messages_in_order", "conversation_id", "position"),
-        Index("messages_by_turn", "conversation_id", "turn_id"),
+        Index("messages_by_turn", "turn_id"),
     )
 
     position: Mapped[int] = mapped_column(

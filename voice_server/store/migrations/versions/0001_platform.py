@@ -135,7 +135,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position"),
         sa.UniqueConstraint("id"),
     )
-    op.create_index("messages_by_turn", "messages", ["conversation_id", "turn_id"], unique=False)
+    op.create_index("messages_by_turn", "messages", ["turn_id"], unique=False)
     op.create_index("messages_in_order", "messages", ["conversation_id", "position"], unique=False)
 
 
