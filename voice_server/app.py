@@ -31,14 +31,17 @@ from voice_server.gateway.server import VoiceSocketServer, cannot_listen
 from voice_server.gateway.socket import Handshake, Socket
 from voice_server.ids import SessionId
 from voice_server.providers import registry
-from voice_server.providers.base import Voice
+from voice_server.providers.base import Embeddings, Provider, Voice
 from voice_server.providers.local.weights import WeightStore
 from voice_server.rest.api import create_api
 from voice_server.rest.context import RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
 from voice_server.services.discovery import Discovery
+from voice_server.services.indexer import Indexer
 from voice_server.services.keys import KeyHolder, KeyRing
 from voice_server.services.readiness import Readiness
+from voice_server.services.search import Search, Semantics
+from voice_server.services.speech import Speech, SpeechLimits
 from voice_server.services.voice_streams import VoiceStreams
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.equipment import Equipment
@@ -47,6 +50,8 @@ from voice_server.session.registry import SessionRegistry
 from voice_server.settings import Role, Settings
 from voice_server.store.database import Database
 from voice_server.store.journal import StoredJournal
+from voice_server.store.search import MessageIndex
+from voice_server.store.vectors import vectors_of
 
 log = structlog.get_logger()
 
@@ -77,6 +82,21 @@ def provider_options(settings: Settings, role: Role, name: str) -> Mapping[str, 
             "warm_prompt": settings.system_prompt,
         }
     return {"language": settings.language, **settings.vendors.options_for(role, name)}
+
+
+def load_embeddings(settings: Settings) -> Embeddings | None:
+    """What tells texts' meanings, if the settings want it; it is not warm yet.
+
+    Raises:
+        ConfigurationError: as `load_catalogue`. Packages that the usual one needs may be absent.
+    """
+    name = settings.embeddings
+    if not name:
+        return None
+    if name == "local" and (missing := registry.missing_packages(name)):
+        log.warning("search by words alone: embeddings need more packages", missing=missing)
+        return None
+    return registry.load("embeddings", name, provider_options(settings, "embeddings", name))
 
 
 def default_choice(settings: Settings, catalogue: Catalogue) -> Choice:
@@ -234,7 +254,13 @@ class RestServer(uvicorn.Server):
 class VoiceServer:
     """A running server. Use `running`."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, default: Choice) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        default: Choice,
+        embeddings: Embeddings | None = None,
+    ) -> None:
         self._settings = settings
         limits = settings.limits
         self._clock = LoopClock()
@@ -242,9 +268,17 @@ class VoiceServer:
         self._judges = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn")
         weights = WeightStore(settings.models_dir)
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
-        self._providers = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
+        self._providers: list[Provider] = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
         self.database = Database(settings.database)
         self._journal = StoredJournal(self.database, self._clock)
+        index, semantics = MessageIndex(self.database), None
+        if embeddings is not None:
+            self._providers.append(embeddings)
+            vectors = vectors_of(self.database)
+            indexer = Indexer(index, vectors, embeddings, is_busy=lambda: self.sessions.count > 0)
+            semantics = Semantics(embeddings, vectors, indexer, limits.search_wait_s)
+        self._semantics = semantics
+        self._search = Search(index, semantics)
         equipment = Equipment(
             catalogue,
             default,
@@ -272,6 +306,15 @@ class VoiceServer:
             languages=lambda: catalogue.languages,
             default_voice=default.voice,
             language=default.language,
+        )
+        self._speech = Speech(
+            catalogue.stt,
+            catalogue.tts,
+            default.voice,
+            default.language,
+            self._workers,
+            speech_limits(settings),
+            strict=settings.strict,
         )
         self.port = self.rest_port = 0
 
@@ -315,12 +358,20 @@ class VoiceServer:
             stack.push_async_callback(self.database.close)
             await self.database.open()
             writing = asyncio.create_task(self._journal.run(), name="journal")
+            indexing = asyncio.create_task(self._index_messages(), name="indexer")
             try:
                 yield
             finally:
+                indexing.cancel()
+                await asyncio.wait({indexing})
                 self._journal.close()
                 await asyncio.wait({writing}, timeout=WRITTEN_WITHIN_S)
                 writing.cancel()
+
+    async def _index_messages(self) -> None:
+        if self._semantics is not None:
+            await self.readiness.wait()
+            await self._semantics.indexer.run()
 
     async def _start_rest(
         self, settings: Settings, door: Door, listener: socket.socket
@@ -331,6 +382,8 @@ class VoiceServer:
             readiness=self.readiness,
             discovery=self._discovery,
             voice_streams=self._voice_streams,
+            search=self._search,
+            speech=self._speech,
             sockets=RestSockets(self._sockets, door),
             websocket_url=self.websocket_url,
             websocket_port=self.port,
@@ -466,6 +519,19 @@ def session_deadlines(settings: Settings) -> Deadlines:
         tts_first_audio_ms=deadlines.tts_first_audio_s * 1000,
         tts_gap_ms=deadlines.tts_gap_s * 1000,
         tool_ms=deadlines.tool_s * 1000,
+    )
+
+
+def speech_limits(settings: Settings) -> SpeechLimits:
+    """The part of the settings for speech without a conversation."""
+    limits, deadlines = settings.limits, settings.deadlines
+    return SpeechLimits(
+        clip_s=limits.clip_s,
+        text_chars=limits.speech_chars,
+        at_once=limits.speech_requests,
+        stt_final_ms=deadlines.stt_final_s * 1000,
+        tts_first_audio_ms=deadlines.tts_first_audio_s * 1000,
+        tts_gap_ms=deadlines.tts_gap_s * 1000,
     )
 
 

@@ -10,7 +10,9 @@ from voice_server.rest.discovery import discovery_routes
 from voice_server.rest.errors import install_error_handlers
 from voice_server.rest.health import health_routes
 from voice_server.rest.pages import page_routes
+from voice_server.rest.search import search_routes
 from voice_server.rest.sockets import socket_routes
+from voice_server.rest.speech import speech_routes
 from voice_server.rest.voice_stream import voice_stream_routes
 
 
@@ -31,4 +33,7 @@ def create_api(context: RestContext) -> FastAPI:
         page_routes(app),
     ):
         app.include_router(routes)
+    for routes in (search_routes(context), speech_routes(context)):
+        app.include_router(routes, prefix="/api")
+        app.include_router(routes, prefix="/api/v1")
     return app

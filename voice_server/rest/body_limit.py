@@ -54,6 +54,7 @@ class BodyLimit:
             await JSONResponse(error_body(sentence, "too_large"), 413)(scope, receive, send)
 
     def _most(self, path: str) -> int:
+        path = path.replace("/api/v1/", "/api/", 1)
         if path.startswith(_UPLOAD_PATHS):
             return self._limits.upload_bytes
         return self._limits.audio_bytes if path.startswith(_AUDIO_PATHS) else self._limits.json_bytes

@@ -7,6 +7,8 @@ from typing import Protocol
 from voice_server.services.discovery import Discovery
 from voice_server.services.keys import KeyRing
 from voice_server.services.readiness import Readiness
+from voice_server.services.search import Search
+from voice_server.services.speech import Speech
 from voice_server.services.voice_streams import VoiceStreams
 
 
@@ -63,6 +65,8 @@ class RestContext:
     readiness: Readiness
     discovery: Discovery
     voice_streams: VoiceStreams
+    search: Search
+    speech: Speech
     sockets: SocketService
     websocket_url: Callable[[str, bool], str]
     websocket_port: int

@@ -17,6 +17,7 @@ from voice_server.errors import (
     NotFoundError,
     ProtocolError,
     ProviderError,
+    TooLargeError,
     VoiceServerError,
 )
 
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 _STATUSES: tuple[tuple[type[VoiceServerError], int], ...] = (
     (AuthenticationError, 401),
     (LimitError, 429),
+    (TooLargeError, 413),
     (NotFoundError, 404),
     (ProtocolError, 400),
     (AudioError, 400),

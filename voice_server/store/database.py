@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class Database:
                 "database_url is no URL of a database; an example: postgresql://user:password@host/name."
             ) from error
         options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
-        if self.is_sqlite and self.url.database in (None, "", ":memory:"):
+        self._is_in_memory = self.is_sqlite and self.url.database in (None, "", ":memory:")
+        if self._is_in_memory:  # in one connection, so that readers queue with the writers
             options = {"poolclass": StaticPool}
         try:
             self.engine = create_async_engine(self.url, **options)
@@ -67,7 +68,7 @@ class Database:
         """
         from voice_server.store.schema import upgrade  # alembic is large, and needed only here
 
-        if self.is_sqlite and self.url.database not in (None, "", ":memory:"):
+        if self.is_sqlite and not self._is_in_memory:
             assert self.url.database is not None
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -90,7 +91,10 @@ class Database:
             StoreError: the database does not answer.
         """
         with _told():
-            async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            async with (
+                self._write_lock if self._is_in_memory else nullcontext(),
+                AsyncSession(self.engine, expire_on_commit=False) as session,
+            ):
                 yield session
 
     @asynccontextmanager

@@ -1,7 +1,7 @@
 """Vectors in PostgreSQL, by pgvector: half precision, with an HNSW index over all of them.
 
-A scope that holds few of the vectors is compared one by one: the index knows no owners, and would look through
-everybody's before it has found enough of one.
+A scope that holds few of the vectors is compared one by one: the index knows no owners, and would look
+through everybody's before it has found enough of one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +49,8 @@ class PostgresVectors:
     async def keep(self, model: str, embedded: Iterable[Embedded]) -> None:
         insert = text(
             "INSERT INTO message_vectors (position, owner, user_id, model, dimensions, vector)"
-            " SELECT m.position, m.owner, c.user_id, :model, :dimensions, CAST(CAST(:vector AS text) AS halfvec)"
+            " SELECT m.position, m.owner, c.user_id, :model, :dimensions,"
+            " CAST(CAST(:vector AS text) AS halfvec)"
             " FROM messages m JOIN conversations c ON c.id = m.conversation_id"
             " WHERE m.position = :position AND m.content = :content"
             " ON CONFLICT (position) DO UPDATE SET model = excluded.model, dimensions = excluded.dimensions,"

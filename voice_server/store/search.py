@@ -98,22 +98,27 @@ class MessageIndex:
         async with self._database.read() as session:
             return (await session.execute(query, {"owner": owner})).first() is not None
 
-    async def unembedded(self, owner: str | None, most: int) -> list[Unembedded]:
-        """The oldest messages, of this owner or of all, that wait for their vectors."""
+    async def unembedded(self, owner: str | None, most: int, after: int = 0) -> list[Unembedded]:
+        """The oldest messages, of this owner or of all, that wait for their vectors; those `after` one."""
         query = text(
             "SELECT m.position, m.content FROM embedding_queue q JOIN messages m ON m.position = q.position"
-            f"{' WHERE q.owner = :owner' if owner is not None else ''} ORDER BY q.position LIMIT :most"
+            f" WHERE q.position > :after{' AND q.owner = :owner' if owner is not None else ''}"
+            " ORDER BY q.position LIMIT :most"
         )
+        named: dict[str, object] = {"most": most, "after": after}
+        if owner is not None:
+            named["owner"] = owner
         async with self._database.read() as session:
-            rows = await session.execute(query, {"most": most} | ({"owner": owner} if owner else {}))
-            return [Unembedded(*row) for row in rows]
+            return [Unembedded(*row) for row in await session.execute(query, named)]
 
     async def holding(self, scope: Scope, word: str) -> list[int]:
         """Positions of messages that hold this word, or these words in this order; `MOST_HOLDING` of them."""
         if self._database.is_sqlite:
             source = "message_words w JOIN messages m ON m.position = w.rowid"
             holds = "message_words MATCH :word"
-            word = f'owner : {_phrase(scope.owner)} AND content : {_phrase(word)}'
+            word = f"content : {_phrase(word)}"
+            if any(letter.isalnum() for letter in scope.owner):  # spares a look at what others have said
+                word = f"owner : {_phrase(scope.owner)} AND {word}"
         else:
             source = "messages m"
             holds = "to_tsvector('simple', left(m.content, 100000)) @@ phraseto_tsquery('simple', :word)"

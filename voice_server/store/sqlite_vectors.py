@@ -1,7 +1,7 @@
 """Vectors in SQLite: half-precision blobs, and in memory one bit a dimension of those that are searched.
 
-The signs of a vector's numbers tell which vectors are near: candidates are those that differ from the query in
-the fewest signs, and their true cosines decide. Needs no extension, which many builds of Python cannot load.
+The signs of a vector's numbers tell which vectors are near: candidates are those that differ from the query
+in the fewest signs, and their true cosines decide. It needs no extension, which many a Python cannot load.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class _Signs:
 
 
 class SqliteVectors:
-    """The `Vectors` of a SQLite database. An id is never used twice, so what is in memory is only added to."""
+    """The `Vectors` of a SQLite database. No id is used twice, so what is in memory is only added to."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -54,7 +54,10 @@ class SqliteVectors:
                 return
             await session.execute(text("DELETE FROM message_vectors"))
             await session.execute(
-                text("INSERT OR IGNORE INTO embedding_queue (position, owner) SELECT position, owner FROM messages")
+                text(
+                    "INSERT OR IGNORE INTO embedding_queue (position, owner)"
+                    " SELECT position, owner FROM messages"
+                )
             )
         self._signs.clear()
 
@@ -104,7 +107,8 @@ class SqliteVectors:
 
     async def _cosines(self, column: str, values: Sequence[int], vector: Vector) -> dict[int, float]:
         query = text(
-            f"SELECT position, vector FROM message_vectors WHERE {column} IN (SELECT value FROM json_each(:ones))"
+            f"SELECT position, vector FROM message_vectors"
+            f" WHERE {column} IN (SELECT value FROM json_each(:ones))"
         )
         async with self._database.read() as session:
             rows = (await session.execute(query, {"ones": json.dumps(list(values))})).all()
@@ -125,7 +129,10 @@ class SqliteVectors:
         if rows or known is None:
             added = await asyncio.to_thread(_read_signs, [tuple(row) for row in rows])
             if known is not None and len(known.ids):
-                ids, words = np.concatenate([known.ids, added.ids]), np.concatenate([known.words, added.words])
+                ids, words = (
+                    np.concatenate([known.ids, added.ids]),
+                    np.concatenate([known.words, added.words]),
+                )
                 added = _Signs(ids, words)
             known = added
         self._signs[key] = known

@@ -1,6 +1,6 @@
 """Search: vectors of messages, their words, and the queue of what is not embedded yet
 
-A trigger puts every new or changed message into the queue, so nobody who writes messages has to know of search.
+Triggers put every new or changed message into the queue, so who writes messages need not know of search.
 """
 
 import sqlalchemy as sa
@@ -23,7 +23,8 @@ _SQLITE = (
         vector BLOB NOT NULL
     )
     """,
-    "CREATE VIRTUAL TABLE message_words USING fts5(owner, content, content='messages', content_rowid='position')",
+    "CREATE VIRTUAL TABLE message_words"
+    " USING fts5(owner, content, content='messages', content_rowid='position')",
     "INSERT INTO message_words (message_words) VALUES ('rebuild')",
     """
     CREATE TRIGGER messages_added AFTER INSERT ON messages BEGIN
