@@ -31,15 +31,18 @@ from voice_server.gateway.server import VoiceSocketServer, cannot_listen
 from voice_server.gateway.socket import Handshake, Socket
 from voice_server.ids import SessionId
 from voice_server.providers import registry
-from voice_server.providers.base import Voice
+from voice_server.providers.base import Embeddings, Provider, Voice
 from voice_server.providers.local.weights import WeightStore
 from voice_server.rest.api import create_api
 from voice_server.rest.context import RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
 from voice_server.services.chat import Chat, ChatDefaults
 from voice_server.services.discovery import Discovery
+from voice_server.services.indexer import Indexer
 from voice_server.services.keys import KeyHolder, KeyRing
 from voice_server.services.readiness import Readiness
+from voice_server.services.search import Search, Semantics
+from voice_server.services.speech import Speech, SpeechLimits
 from voice_server.services.templates import Templates, read_templates
 from voice_server.services.voice_streams import VoiceStreams
 from voice_server.session.choice import Catalogue, Choice
@@ -52,7 +55,9 @@ from voice_server.store.conversations import ConversationStore
 from voice_server.store.database import Database
 from voice_server.store.feedback import FeedbackStore
 from voice_server.store.journal import StoredJournal
+from voice_server.store.search import MessageIndex
 from voice_server.store.templates import TemplateStore
+from voice_server.store.vectors import vectors_of
 
 log = structlog.get_logger()
 
@@ -83,6 +88,21 @@ def provider_options(settings: Settings, role: Role, name: str) -> Mapping[str, 
             "warm_prompt": settings.system_prompt,
         }
     return {"language": settings.language, **settings.vendors.options_for(role, name)}
+
+
+def load_embeddings(settings: Settings) -> Embeddings | None:
+    """What tells texts' meanings, if the settings want it; it is not warm yet.
+
+    Raises:
+        ConfigurationError: as `load_catalogue`. Packages that the usual one needs may be absent.
+    """
+    name = settings.embeddings
+    if not name:
+        return None
+    if name == "local" and (missing := registry.missing_packages(name)):
+        log.warning("search by words alone: embeddings need more packages", missing=missing)
+        return None
+    return registry.load("embeddings", name, provider_options(settings, "embeddings", name))
 
 
 def default_choice(settings: Settings, catalogue: Catalogue) -> Choice:
@@ -240,7 +260,13 @@ class RestServer(uvicorn.Server):
 class VoiceServer:
     """A running server. Use `running`."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, default: Choice) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        default: Choice,
+        embeddings: Embeddings | None = None,
+    ) -> None:
         self._settings = settings
         limits = settings.limits
         self._clock = LoopClock()
@@ -248,7 +274,7 @@ class VoiceServer:
         self._judges = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn")
         weights = WeightStore(settings.models_dir)
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
-        self._providers = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
+        self._providers: list[Provider] = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
         self.database = Database(settings.database)
         self._journal = StoredJournal(self.database, self._clock)
         self._conversations = ConversationStore(self.database, self._clock)
@@ -259,6 +285,14 @@ class VoiceServer:
         self._chat = Chat(
             catalogue.llm, self._conversations, self._templates, chat_defaults(settings), self._clock
         )
+        index, semantics = MessageIndex(self.database), None
+        if embeddings is not None:
+            self._providers.append(embeddings)
+            vectors = vectors_of(self.database)
+            indexer = Indexer(index, vectors, embeddings, is_busy=lambda: self.sessions.count > 0)
+            semantics = Semantics(embeddings, vectors, indexer, limits.search_wait_s)
+        self._semantics = semantics
+        self._search = Search(index, semantics)
         equipment = Equipment(
             catalogue,
             default,
@@ -287,6 +321,15 @@ class VoiceServer:
             languages=lambda: catalogue.languages,
             default_voice=default.voice,
             language=default.language,
+        )
+        self._speech = Speech(
+            catalogue.stt,
+            catalogue.tts,
+            default.voice,
+            default.language,
+            self._workers,
+            speech_limits(settings),
+            strict=settings.strict,
         )
         self.port = self.rest_port = 0
 
@@ -331,12 +374,20 @@ class VoiceServer:
             stack.push_async_callback(self.database.close)
             await self.database.open()
             writing = asyncio.create_task(self._journal.run(), name="journal")
+            indexing = asyncio.create_task(self._index_messages(), name="indexer")
             try:
                 yield
             finally:
+                indexing.cancel()
+                await asyncio.wait({indexing})
                 self._journal.close()
                 await asyncio.wait({writing}, timeout=WRITTEN_WITHIN_S)
                 writing.cancel()
+
+    async def _index_messages(self) -> None:
+        if self._semantics is not None:
+            await self.readiness.wait()
+            await self._semantics.indexer.run()
 
     async def _start_rest(
         self, settings: Settings, door: Door, listener: socket.socket
@@ -352,6 +403,8 @@ class VoiceServer:
             templates=self._templates,
             feedback=FeedbackStore(self.database, self._clock),
             live=self.sessions,
+            search=self._search,
+            speech=self._speech,
             sockets=RestSockets(self._sockets, door),
             websocket_url=self.websocket_url,
             websocket_port=self.port,
@@ -502,6 +555,19 @@ def session_deadlines(settings: Settings) -> Deadlines:
         tts_first_audio_ms=deadlines.tts_first_audio_s * 1000,
         tts_gap_ms=deadlines.tts_gap_s * 1000,
         tool_ms=deadlines.tool_s * 1000,
+    )
+
+
+def speech_limits(settings: Settings) -> SpeechLimits:
+    """The part of the settings for speech without a conversation."""
+    limits, deadlines = settings.limits, settings.deadlines
+    return SpeechLimits(
+        clip_s=limits.clip_s,
+        text_chars=limits.speech_chars,
+        at_once=limits.speech_requests,
+        stt_final_ms=deadlines.stt_final_s * 1000,
+        tts_first_audio_ms=deadlines.tts_first_audio_s * 1000,
+        tts_gap_ms=deadlines.tts_gap_s * 1000,
     )
 
 

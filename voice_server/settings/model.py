@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     """Language model providers, the first is used unless a caller asks for another of them."""
     tts: ProviderNames = ("local",)
     """Text-to-speech providers, the first is used unless a caller asks for another of them."""
+    embeddings: str = "local"
+    """The provider of embeddings, by which messages are found by their meaning; empty finds them by their
+    words alone."""
     llm_model: Literal["smollm2", "qwen-0.5b", "qwen-1.5b"] = "qwen-1.5b"
     """The local language model, from fast and simple to slower and better."""
     tts_voice: Annotated[str, Field(min_length=1)] = "joe"
@@ -204,4 +207,6 @@ class Settings(BaseSettings):
             needed.append("piper-joe")
         if "local" in self.llm:
             needed.append(self.llm_model)
+        if self.embeddings == "local":
+            needed.append("minilm")
         return tuple(needed)
