@@ -133,7 +133,7 @@ class Search:
 
     async def _weights(self, scope: Scope, words: Sequence[str]) -> dict[int, float]:
         """Who holds words of the query, and what that weighs: the rarer the words, the more."""
-        holders = {word: await self._index.holding(scope, word) for word in words}
+        holders = await self._index.holding(scope, words)
         telling = {word: held for word, held in holders.items() if len(held) < MOST_HOLDING} or holders
         weights: dict[int, float] = {}
         for held in telling.values():
