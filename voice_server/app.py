@@ -36,21 +36,27 @@ from voice_server.providers.local.weights import WeightStore
 from voice_server.rest.api import create_api
 from voice_server.rest.context import RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
+from voice_server.services.chat import Chat, ChatDefaults
 from voice_server.services.discovery import Discovery
 from voice_server.services.indexer import Indexer
 from voice_server.services.keys import KeyHolder, KeyRing
 from voice_server.services.readiness import Readiness
 from voice_server.services.search import Search, Semantics
 from voice_server.services.speech import Speech, SpeechLimits
+from voice_server.services.templates import Templates, read_templates
 from voice_server.services.voice_streams import VoiceStreams
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
 from voice_server.session.registry import SessionRegistry
-from voice_server.settings import Role, Settings
+from voice_server.session.shared_vad import SharedVad
+from voice_server.settings import Role, Settings, packaged_file
+from voice_server.store.conversations import ConversationStore
 from voice_server.store.database import Database
+from voice_server.store.feedback import FeedbackStore
 from voice_server.store.journal import StoredJournal
 from voice_server.store.search import MessageIndex
+from voice_server.store.templates import TemplateStore
 from voice_server.store.vectors import vectors_of
 
 log = structlog.get_logger()
@@ -279,16 +285,25 @@ class VoiceServer:
             semantics = Semantics(embeddings, vectors, indexer, limits.search_wait_s)
         self._semantics = semantics
         self._search = Search(index, semantics)
+        self._conversations = ConversationStore(self.database, self._clock)
+        self._templates = Templates(
+            read_templates(packaged_file("templates.toml").read_text("utf-8")),
+            TemplateStore(self.database, self._clock),
+        )
+        self._chat = Chat(
+            catalogue.llm, self._conversations, self._templates, chat_defaults(settings), self._clock
+        )
         equipment = Equipment(
             catalogue,
             default,
-            SileroVad(weights.path("silero-vad")),
+            SharedVad(SileroVad(weights.path("silero-vad"))),
             self._score,
             self._journal,
             self._clock,
             self._workers,
             session_limits(settings),
             session_deadlines(settings),
+            self._templates,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)
@@ -347,7 +362,8 @@ class VoiceServer:
             finally:
                 door.is_shut = True
                 warming.cancel()
-                await self.sessions.drain(settings.limits.drain_s)
+                drain_s = settings.limits.drain_s
+                await asyncio.gather(self.sessions.drain(drain_s), self._chat.drain(drain_s))
                 rest.should_exit = True
                 await serving
 
@@ -384,6 +400,11 @@ class VoiceServer:
             voice_streams=self._voice_streams,
             search=self._search,
             speech=self._speech,
+            conversations=self._conversations,
+            chat=self._chat,
+            templates=self._templates,
+            feedback=FeedbackStore(self.database, self._clock),
+            live=self.sessions,
             sockets=RestSockets(self._sockets, door),
             websocket_url=self.websocket_url,
             websocket_port=self.port,
@@ -506,6 +527,21 @@ def session_limits(settings: Settings) -> SessionLimits:
         output_ahead_ms=limits.output_ahead_s * 1000,
         input_stall_ms=limits.input_stall_ms,
         utterance_s=limits.clip_s,
+    )
+
+
+def chat_defaults(settings: Settings) -> ChatDefaults:
+    """The typed turns' part of the settings."""
+    chat, deadlines = settings.chat, settings.deadlines
+    return ChatDefaults(
+        chat.system_prompt,
+        temperature=chat.temperature,
+        max_tokens=chat.max_tokens,
+        history_chars=chat.history_chars,
+        message_chars=chat.message_chars,
+        first_token_ms=deadlines.llm_first_token_s * 1000,
+        gap_ms=deadlines.llm_gap_s * 1000,
+        strict=settings.strict,
     )
 
 

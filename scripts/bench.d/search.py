@@ -1,7 +1,7 @@
 """How well and how fast messages are found, on SQLite and on PostgreSQL.
 
-Meaning: sentences that say the same in other words, embedded by the local model; how often the right one comes
-first, and among the first three.
+Meaning: sentences that say the same in other words, embedded by the local model; how often the right one
+comes first, and among the first three.
 
 Scale: a database is filled with messages of synthetic text, in conversations of 20, whose vectors are made
 by rule: each of a topic, around the topic's direction, as near to it as real ones are. `nearest` asks for the

@@ -36,6 +36,7 @@ from voice_server.session.gate import Gate
 from voice_server.session.lifetime import Lifetime
 from voice_server.session.mind import ToolOutcome
 from voice_server.session.outbox import Outbox, audio_ms
+from voice_server.session.prompts import with_own_prompt, with_prompt
 from voice_server.session.replying import Replying
 from voice_server.session.timeline import Timelines
 
@@ -71,7 +72,7 @@ class Session:
         self._equipment = equipment
         self._limits, self._clock = equipment.limits, equipment.clock
         self._chooser = Chooser(equipment.catalogue)
-        self._choice = self._chooser.apply(equipment.default, init.changes)
+        self._choice = self._chosen(equipment.default, remembered.wishes, init.changes)
         self._greeting = init.greeting
         self._is_paced = is_paced
         self.outbox = Outbox(self._clock, self._limits.replay_bytes, self._limits.replay_ms)
@@ -250,10 +251,12 @@ class Session:
         """
         if self.is_over:
             return
+        if isinstance(message, wire.AudioIn):
+            if wait_ms := self.hear(message.data):
+                await asyncio.sleep(wait_ms / 1000)
+            return
         self._lifetime.sign()
         match message:
-            case wire.AudioIn(data):
-                await self._take_audio(data)
             case wire.StreamStart(changes):
                 form = changed_input(self._choice.input, changes)
                 self._choice = replace(self._choice, input=form)
@@ -279,9 +282,7 @@ class Session:
             case wire.ToolResult(call_id, output, is_error):
                 self._replying.deliver(call_id, ToolOutcome(output, is_error))
             case wire.Configure(changes):
-                self._choice = self._chooser.apply(self._choice, changes)
-                self._ears.use(self._choice)
-                self._emit(on.PolicyChanged(self._choice.policy))
+                await self.change(changes)
                 self._show(wire.Configured(self.config))
             case wire.Ping(timestamp):
                 self._show(wire.Pong(timestamp))
@@ -294,7 +295,35 @@ class Session:
             case _:
                 assert_never(message)
 
-    async def _take_audio(self, data: bytes) -> None:
+    async def change(self, changes: wire.Changes) -> None:
+        """Go on with these changes from the next turn.
+
+        Raises:
+            ProtocolError: they make no sense, or a strict server does not grant them.
+        """
+        changes = await with_prompt(changes, self._equipment.templates, self.caller.owner)
+        self._choice = self._chooser.apply(self._choice, changes)
+        self._ears.use(self._choice)
+        self._emit(on.PolicyChanged(self._choice.policy))
+
+    def _chosen(self, default: Choice, *wishes: wire.Changes) -> Choice:
+        """The default with one wish granted after the other, and all that is to be told of them."""
+        choice = default
+        notes: tuple[str, ...] = ()
+        for wish in wishes:
+            choice = self._chooser.apply(choice, wish)
+            notes += choice.notes
+        return replace(choice, notes=notes)
+
+    def hear(self, data: bytes) -> float:
+        """Take live audio; gives for how many milliseconds no more of it shall be read.
+
+        Raises:
+            VoiceServerError: what was wrong with it; the session goes on.
+        """
+        if self.is_over:
+            return 0.0
+        self._lifetime.sign()
         if not self._ears.is_open:
             if not self._has_refused_audio:
                 self._has_refused_audio = True
@@ -302,13 +331,12 @@ class Session:
                     "Audio came while no input stream is open; send 'audio_stream_start' first.",
                     code="no_stream",
                 )
-            return
+            return 0.0
         passed_ms = self._ears.push(data)
         now = self._clock.now()
         self._input_due = Instant(max(self._input_due, now) + passed_ms)
         excess_ms = self._input_due - now - self._limits.input_ahead_ms
-        if excess_ms > 0 and self._choice.policy.mode is not wire.TurnMode.MANUAL:
-            await asyncio.sleep(excess_ms / 1000)
+        return excess_ms if excess_ms > 0 and self._choice.policy.mode is not wire.TurnMode.MANUAL else 0.0
 
     def _close_stream(self) -> None:
         if self._ears.is_open:
@@ -316,8 +344,8 @@ class Session:
             self._emit(on.StreamClosed(self._ears.position_ms))
 
     async def _take_clip(self, clip: wire.Clip) -> None:
-        choice = self._chooser.apply(self._choice, clip.changes)
         await self._join(clip.conversation_id)
+        choice = self._chooser.apply(self._choice, clip.changes)
         self._clip_count += 1
         self._clips[self._clip_count] = (clip, choice)
         self._emit(on.ClipReceived(self._clip_count, ReplyOptions(paced=False)))
@@ -335,6 +363,10 @@ class Session:
             return
         joined = await self._equipment.journal.open(self.caller.owner, wished)
         self._begin(joined)
+        if joined.wishes != wire.Changes():
+            await self.change(
+                await with_own_prompt(joined.wishes, self._equipment.templates, self.caller.owner)
+            )
         self._emit(on.ConversationChanged(joined.id, joined.messages))
         self._report_missing(joined)
 

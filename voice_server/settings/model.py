@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from voice_server.settings.kinds import Folder, Names, OptionalFile, from_text
-from voice_server.settings.tables import Deadlines, Limits, Table, TurnDetection
+from voice_server.settings.tables import Chat, Deadlines, Limits, Table, TurnDetection
 from voice_server.settings.vendors import Vendors
 
 
@@ -136,6 +136,7 @@ class Settings(BaseSettings):
     turn_detection: TurnDetection = TurnDetection()
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
+    chat: Chat = Chat()
     vendors: Vendors = Vendors()
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from voice_server.errors import ConfigurationError, StoreError
 
@@ -41,9 +41,9 @@ class Database:
                 "database_url is no URL of a database; an example: postgresql://user:password@host/name."
             ) from error
         options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
-        self._is_in_memory = self.is_sqlite and self.url.database in (None, "", ":memory:")
-        if self._is_in_memory:  # in one connection, so that readers queue with the writers
-            options = {"poolclass": StaticPool}
+        if self.is_sqlite and self.url.database in (None, "", ":memory:"):
+            # One connection, whose end is the database's: who wants it waits for its turn.
+            options = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
         try:
             self.engine = create_async_engine(self.url, **options)
         except ModuleNotFoundError as error:
@@ -68,7 +68,7 @@ class Database:
         """
         from voice_server.store.schema import upgrade  # alembic is large, and needed only here
 
-        if self.is_sqlite and not self._is_in_memory:
+        if self.is_sqlite and self.url.database not in (None, "", ":memory:"):
             assert self.url.database is not None
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -91,10 +91,7 @@ class Database:
             StoreError: the database does not answer.
         """
         with _told():
-            async with (
-                self._write_lock if self._is_in_memory else nullcontext(),
-                AsyncSession(self.engine, expire_on_commit=False) as session,
-            ):
+            async with AsyncSession(self.engine, expire_on_commit=False) as session:
                 yield session
 
     @asynccontextmanager
