@@ -399,6 +399,7 @@ class VoiceServer:
             discovery=self._discovery,
             voice_streams=self._voice_streams,
             search=self._search,
+            features=frozenset({"voice_chat", *(["semantic_search"] if self._semantics else [])}),
             speech=self._speech,
             conversations=self._conversations,
             chat=self._chat,

@@ -74,7 +74,7 @@ async def test_one_conversation_is_searched_under_each_of_its_paths(prefix: str)
             assert [one["conversation_id"] for one in results] == [conversation]
             assert (results[0]["role"], results[0]["content"]) == ("user", "green tea")
         missing = await http.post(f"{prefix}/conversations/conv_none/search", json={"query": "tea"})
-        assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+        assert (missing.status_code, missing.json()["code"]) == (404, "unknown_conversation")
 
 
 async def test_without_embeddings_words_are_found() -> None:

@@ -95,7 +95,7 @@ class Search:
         if scope.conversation_id is None:
             return
         if not await self._index.knows_conversation(scope.owner, scope.conversation_id):
-            raise NotFoundError("There is no conversation of this id.")
+            raise NotFoundError("There is no conversation with this id.", code="unknown_conversation")
 
     async def _vector(self, owner: str, query: str) -> Vector | None:
         """What the query means, once what was written before it can be found; None if that cannot be had."""
