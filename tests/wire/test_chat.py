@@ -384,3 +384,16 @@ async def test_a_key_is_demanded_where_there_are_keys(path: str) -> None:
             assert set(refused.json()) == {"error", "code", "request_id"}
         for headers in ({"Authorization": f"Bearer {KEY}"}, {"X-API-Key": KEY}):
             assert (await http.post(path, json=body, headers=headers)).status_code == 200
+
+
+def test_a_model_on_this_machine_answers_and_counts(rest: httpx.Client) -> None:
+    body = ZEEBEE | {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 12}
+    whole = rest.post("/api/v1/chat/completions", json=body, timeout=60).json()
+    assert whole["message"].strip()
+    assert 0 < whole["usage"]["completion_tokens"] <= 12
+    assert whole["provider"] == "local"
+    assert whole["model"] == "smollm2"
+    more = body | {"stream": True, "conversation_id": whole["conversation_id"]}
+    told = events(rest.post("/api/v1/chat/completions", json=more, timeout=60).text)
+    assert "".join(one["chunk"] for one in told).strip()
+    assert told[-1]["usage"]["completion_tokens"] > 0
