@@ -18,7 +18,9 @@ from voice_server.rest.fields import ErrorBody
 from voice_server.rest.health import health_routes
 from voice_server.rest.pages import page_routes
 from voice_server.rest.request_id import HEADER, RequestIds
+from voice_server.rest.search import search_routes
 from voice_server.rest.sockets import socket_routes
+from voice_server.rest.speech import speech_routes
 from voice_server.rest.templates import template_routes
 from voice_server.rest.voice_stream import voice_stream_routes
 
@@ -58,6 +60,8 @@ def create_api(context: RestContext) -> FastAPI:
         conversation_routes(context),
         template_routes(context),
         feedback_routes(context),
+        search_routes(context),
+        speech_routes(context),
         voice_stream_routes(context),
     ):
         api.include_router(routes)

@@ -19,6 +19,7 @@ from voice_server.errors import (
     ProtocolError,
     ProviderError,
     StoreError,
+    TooLargeError,
     VoiceServerError,
 )
 from voice_server.rest.request_id import HEADER, request_id_of
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 _STATUSES: tuple[tuple[type[VoiceServerError], int], ...] = (
     (AuthenticationError, 401),
     (LimitError, 429),
+    (TooLargeError, 413),
     (NotFoundError, 404),
     (ProtocolError, 400),
     (AudioError, 400),
