@@ -6,6 +6,7 @@
     ├── ProtocolError           the client sent something the wire does not allow
     ├── AuthenticationError     nobody we know
     ├── LimitError              known, but over a limit
+    ├── TooLargeError           more than is taken at once
     ├── NotFoundError           an id that names nothing the caller may see
     ├── ToolError               a tool of the server could not do what the model asked of it
     ├── StoreError              the database does not take or give anything now
@@ -71,6 +72,13 @@ class LimitError(VoiceServerError):
     code = "limit"
     stage: Stage = "limit"
     retryable = True
+
+
+class TooLargeError(VoiceServerError):
+    """More than is taken at once; less would do."""
+
+    code = "too_large"
+    stage: Stage = "limit"
 
 
 class NotFoundError(VoiceServerError):

@@ -226,7 +226,7 @@ class House:
                 self.workers,
                 self.limits,
                 self.deadlines,
-                self.tools,
+                tools=self.tools,
             ),
             per_owner=dict.fromkeys(Tier, 10),
         )

@@ -11,6 +11,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from voice_server.core.wire import ToolSpec
 
 
@@ -286,5 +289,35 @@ class VoiceLister(Protocol):
 
         Raises:
             VoiceServerError: what `warm` may raise.
+        """
+        ...
+
+
+# ── Embeddings ───────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingCapabilities:
+    """`dimensions` is the length of every vector; `languages` are those whose meaning it tells, BCP 47."""
+
+    dimensions: int
+    languages: tuple[str, ...]
+
+
+class Embeddings(Provider, Protocol):
+    """Texts to vectors whose cosine tells how near their meanings are."""
+
+    @property
+    def model(self) -> str:
+        """Names what makes the vectors: those of another model cannot be compared with them."""
+        ...
+
+    @property
+    def capabilities(self) -> EmbeddingCapabilities: ...
+
+    async def embed(self, texts: Sequence[str], *, urgent: bool = True) -> list[NDArray[np.float32]]:
+        """A vector of unit length for each text, in their order. Of a long text the beginning counts.
+
+        `urgent=False` gives way to every urgent call that waits.
         """
         ...

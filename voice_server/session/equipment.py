@@ -8,6 +8,7 @@ from voice_server.core.journal import Journal
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.limits import Deadlines, SessionLimits
+from voice_server.session.prompts import Templates
 from voice_server.session.shared_vad import SharedVad
 from voice_server.tools.box import ToolBox
 
@@ -26,4 +27,5 @@ class Equipment:
     workers: Executor
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
+    templates: Templates | None = None
     tools: ToolBox = field(default_factory=ToolBox)

@@ -36,6 +36,7 @@ from voice_server.session.equipment import Equipment
 from voice_server.session.gate import Gate
 from voice_server.session.lifetime import Lifetime
 from voice_server.session.outbox import Outbox, audio_ms
+from voice_server.session.prompts import with_own_prompt, with_prompt
 from voice_server.session.replying import Replying
 from voice_server.session.timeline import Timelines
 from voice_server.tools.base import ToolOutcome
@@ -72,7 +73,7 @@ class Session:
         self._equipment = equipment
         self._limits, self._clock = equipment.limits, equipment.clock
         self._chooser = Chooser(equipment.catalogue, partial(equipment.tools.offered_to, caller))
-        self._choice = self._chooser.apply(equipment.default, init.changes)
+        self._choice = self._chosen(equipment.default, remembered.wishes, init.changes)
         self._greeting = init.greeting
         self._is_paced = is_paced
         self.outbox = Outbox(self._clock, self._limits.replay_bytes, self._limits.replay_ms)
@@ -288,9 +289,7 @@ class Session:
             case wire.ToolResult(call_id, output, is_error):
                 self._replying.deliver(call_id, ToolOutcome(output, is_error))
             case wire.Configure(changes):
-                self._choice = self._chooser.apply(self._choice, changes)
-                self._ears.use(self._choice)
-                self._emit(on.PolicyChanged(self._choice.policy))
+                await self.change(changes)
                 self._show(wire.Configured(self.config))
             case wire.Ping(timestamp):
                 self._show(wire.Pong(timestamp))
@@ -302,6 +301,26 @@ class Session:
                 )
             case _:
                 assert_never(message)
+
+    async def change(self, changes: wire.Changes) -> None:
+        """Go on with these changes from the next turn.
+
+        Raises:
+            ProtocolError: they make no sense, or a strict server does not grant them.
+        """
+        changes = await with_prompt(changes, self._equipment.templates, self.caller.owner)
+        self._choice = self._chooser.apply(self._choice, changes)
+        self._ears.use(self._choice)
+        self._emit(on.PolicyChanged(self._choice.policy))
+
+    def _chosen(self, default: Choice, *wishes: wire.Changes) -> Choice:
+        """The default with one wish granted after the other, and all that is to be told of them."""
+        choice = default
+        notes: tuple[str, ...] = ()
+        for wish in wishes:
+            choice = self._chooser.apply(choice, wish)
+            notes += choice.notes
+        return replace(choice, notes=notes)
 
     def hear(self, data: bytes) -> float:
         """Take live audio; gives for how many milliseconds no more of it shall be read.
@@ -332,9 +351,9 @@ class Session:
             self._emit(on.StreamClosed(self._ears.position_ms))
 
     async def _take_clip(self, clip: wire.Clip) -> None:
+        await self._join(clip.conversation_id)
         # Some clients name a language in each recording, asked or not: none is lost for that.
         choice = self._chooser.apply(self._choice, clip.changes, refuses_languages=False)
-        await self._join(clip.conversation_id)
         self._clip_count += 1
         self._clips[self._clip_count] = (clip, choice)
         self._emit(on.ClipReceived(self._clip_count, ReplyOptions(paced=False)))
@@ -352,6 +371,10 @@ class Session:
             return
         joined = await self._equipment.journal.open(self.caller.owner, wished)
         self._begin(joined)
+        if joined.wishes != wire.Changes():
+            await self.change(
+                await with_own_prompt(joined.wishes, self._equipment.templates, self.caller.owner)
+            )
         self._emit(on.ConversationChanged(joined.id, joined.messages))
         self._report_missing(joined)
 

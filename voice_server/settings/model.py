@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from voice_server.settings.kinds import Folder, Names, OptionalFile, from_text
-from voice_server.settings.tables import Deadlines, Limits, Table, TurnDetection
+from voice_server.settings.tables import Chat, Deadlines, Limits, Table, TurnDetection
 from voice_server.settings.tools import Tools
 from voice_server.settings.vendors import Vendors
 
@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     """Language model providers, the first is used unless a caller asks for another of them."""
     tts: ProviderNames = ("local",)
     """Text-to-speech providers, the first is used unless a caller asks for another of them."""
+    embeddings: str = "local"
+    """The provider of embeddings, by which messages are found by their meaning; empty finds them by their
+    words alone."""
     llm_model: Literal["smollm2", "qwen-0.5b", "qwen-1.5b"] = "qwen-1.5b"
     """The local language model, from fast and simple to slower and better."""
     tts_voice: Annotated[str, Field(min_length=1)] = "joe"
@@ -143,6 +146,7 @@ class Settings(BaseSettings):
     turn_detection: TurnDetection = TurnDetection()
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
+    chat: Chat = Chat()
     tools: Tools = Tools()
     vendors: Vendors = Vendors()
 
@@ -214,4 +218,6 @@ class Settings(BaseSettings):
             needed.append("piper-joe")
         if "local" in self.llm:
             needed.append(self.llm_model)
+        if self.embeddings == "local":
+            needed.append("minilm")
         return tuple(needed)
