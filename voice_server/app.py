@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 import uvicorn
+from pydantic import SecretStr
 
 from voice_server.audio.end_of_turn import SmartTurn
 from voice_server.audio.voice_activity import SileroVad
@@ -45,6 +46,7 @@ from voice_server.services.search import Search, Semantics
 from voice_server.services.speech import Speech, SpeechLimits
 from voice_server.services.templates import Templates, read_templates
 from voice_server.services.voice_streams import VoiceStreams
+from voice_server.services.voices import VoiceLists
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
@@ -58,6 +60,11 @@ from voice_server.store.journal import StoredJournal
 from voice_server.store.search import MessageIndex
 from voice_server.store.templates import TemplateStore
 from voice_server.store.vectors import vectors_of
+from voice_server.tools.base import ToolSource
+from voice_server.tools.box import ToolBox, ToolRules
+from voice_server.tools.functions import Functions
+from voice_server.tools.http import Endpoint, HttpTools
+from voice_server.tools.mcp import McpAddress, McpServer
 
 log = structlog.get_logger()
 
@@ -76,6 +83,7 @@ def load_catalogue(settings: Settings) -> Catalogue:
         llm=[registry.load("llm", name, provider_options(settings, "llm", name)) for name in settings.llm],
         tts=[registry.load("tts", name, provider_options(settings, "tts", name)) for name in settings.tts],
         strict=settings.strict,
+        detectable=settings.languages,
     )
 
 
@@ -119,6 +127,7 @@ def default_choice(settings: Settings, catalogue: Catalogue) -> Choice:
         tts=next(tts for tts in catalogue.tts if tts.name == voice.provider),
         voice=voice,
         language=settings.language,
+        prompt_language=settings.language,
         system_prompt=settings.system_prompt,
         temperature=settings.temperature,
         max_tokens=settings.max_tokens,
@@ -145,6 +154,36 @@ def default_voice(settings: Settings, catalogue: Catalogue) -> Voice:
         f"tts_voice is {settings.tts_voice!r}, but the voices are: {known}. Choose one of them, or name "
         "any voice of a vendor in that vendor's own table, such as VOICE_SERVER_VENDORS__ELEVENLABS__VOICE."
     )
+
+
+def load_tools(settings: Settings) -> ToolBox:
+    """The tools that the settings name; nothing is connected yet.
+
+    Raises:
+        ConfigurationError: a function nobody offers or that is not fit to be a tool, a package that is not
+            installed, or two tools of one name.
+    """
+    tools = settings.tools
+    endpoints = [
+        Endpoint(one.name, one.description, one.url, one.method, one.parameters, _secrets(one.headers))
+        for one in tools.http
+    ]
+    sources: list[ToolSource] = [
+        Functions(tools.functions),
+        HttpTools(endpoints, tools.output_bytes, settings.deadlines.tool_s),
+    ]
+    for one in tools.mcp:
+        address = McpAddress(
+            one.name, one.command, one.args, _secrets(one.env), one.url, _secrets(one.headers)
+        )
+        sources.append(McpServer(address))
+    allowed = tools.allowed
+    rules = ToolRules(allowed.without_key, {tier: getattr(allowed, tier.value) for tier in Tier})
+    return ToolBox(sources, rules, tools.output_bytes)
+
+
+def _secrets(table: Mapping[str, SecretStr]) -> dict[str, str]:
+    return {name: secret.get_secret_value() for name, secret in table.items()}
 
 
 class Sockets:
@@ -274,17 +313,11 @@ class VoiceServer:
         self._judges = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn")
         weights = WeightStore(settings.models_dir)
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
+        self._voices = VoiceLists(catalogue.tts, settings.voices_refresh_min * 60)
         self._providers: list[Provider] = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
+        self.tools = load_tools(settings)
         self.database = Database(settings.database)
         self._journal = StoredJournal(self.database, self._clock)
-        index, semantics = MessageIndex(self.database), None
-        if embeddings is not None:
-            self._providers.append(embeddings)
-            vectors = vectors_of(self.database)
-            indexer = Indexer(index, vectors, embeddings, is_busy=lambda: self.sessions.count > 0)
-            semantics = Semantics(embeddings, vectors, indexer, limits.search_wait_s)
-        self._semantics = semantics
-        self._search = Search(index, semantics)
         self._conversations = ConversationStore(self.database, self._clock)
         self._templates = Templates(
             read_templates(packaged_file("templates.toml").read_text("utf-8")),
@@ -293,6 +326,14 @@ class VoiceServer:
         self._chat = Chat(
             catalogue.llm, self._conversations, self._templates, chat_defaults(settings), self._clock
         )
+        index, semantics = MessageIndex(self.database), None
+        if embeddings is not None:
+            self._providers.append(embeddings)
+            vectors = vectors_of(self.database)
+            indexer = Indexer(index, vectors, embeddings, is_busy=lambda: self.sessions.count > 0)
+            semantics = Semantics(embeddings, vectors, indexer, limits.search_wait_s)
+        self._semantics = semantics
+        self._search = Search(index, semantics)
         equipment = Equipment(
             catalogue,
             default,
@@ -304,11 +345,12 @@ class VoiceServer:
             session_limits(settings),
             session_deadlines(settings),
             self._templates,
+            self.tools,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)
         self._keys = KeyRing(
-            KeyHolder(one.key.get_secret_value(), one.name, Tier(one.tier.value), one.owner)
+            KeyHolder(one.key.get_secret_value(), one.name, Tier(one.tier.value), one.owner, one.tools)
             for one in settings.api_keys
         )
         self._voice_streams = VoiceStreams(self._clock)
@@ -316,11 +358,13 @@ class VoiceServer:
         self.readiness = Readiness({"stt": default.stt, "llm": default.llm, "tts": default.tts})
         self._discovery = Discovery(
             stt=catalogue.stt,
+            llm=catalogue.llm,
             tts=catalogue.tts,
             voices=lambda: catalogue.voices,
             languages=lambda: catalogue.languages,
             default_voice=default.voice,
             language=default.language,
+            max_tokens=settings.max_tokens,
         )
         self._speech = Speech(
             catalogue.stt,
@@ -342,6 +386,7 @@ class VoiceServer:
             for provider in self._providers:
                 stack.push_async_callback(provider.close)
             await stack.enter_async_context(self._keeping())
+            await stack.enter_async_context(self.tools.running())
             settings, tls = self._settings, tls_context(self._settings)
             listener = _bind(settings.host, settings.rest_port)
             stack.callback(listener.close)
@@ -353,7 +398,7 @@ class VoiceServer:
             self.port = await gateway.start(settings.host, settings.port)
             stack.push_async_callback(gateway.stop)
             rest, serving = await self._start_rest(settings, door, listener)
-            warming = asyncio.create_task(self.readiness.warm(), name="warm")
+            warming = asyncio.create_task(self._warm(), name="warm")
             log.info(
                 "listening", websocket=self.websocket_url(settings.host, tls is not None), page=self.page_url
             )
@@ -366,6 +411,10 @@ class VoiceServer:
                 await asyncio.gather(self.sessions.drain(drain_s), self._chat.drain(drain_s))
                 rest.should_exit = True
                 await serving
+
+    async def _warm(self) -> None:
+        await self.readiness.warm()
+        await self._voices.keep()
 
     @asynccontextmanager
     async def _keeping(self) -> AsyncIterator[None]:
@@ -398,18 +447,21 @@ class VoiceServer:
             readiness=self.readiness,
             discovery=self._discovery,
             voice_streams=self._voice_streams,
-            search=self._search,
-            features=frozenset({"voice_chat", *(["semantic_search"] if self._semantics else [])}),
-            speech=self._speech,
             conversations=self._conversations,
             chat=self._chat,
             templates=self._templates,
             feedback=FeedbackStore(self.database, self._clock),
             live=self.sessions,
+            search=self._search,
+            features=frozenset({"voice_chat", *(["semantic_search"] if self._semantics else [])}),
+            speech=self._speech,
             sockets=RestSockets(self._sockets, door),
             websocket_url=self.websocket_url,
             websocket_port=self.port,
             live_sessions=lambda: self.sessions.count,
+            features=frozenset(
+                {"voice_chat"} if self._semantics is None else {"voice_chat", "semantic_search"}
+            ),
             origins=settings.allowed_origins,
             limits=RestLimits(
                 limits.rest_json_bytes,
@@ -527,6 +579,7 @@ def session_limits(settings: Settings) -> SessionLimits:
         input_ahead_ms=limits.input_ahead_s * 1000,
         output_ahead_ms=limits.output_ahead_s * 1000,
         input_stall_ms=limits.input_stall_ms,
+        tool_bridge_ms=settings.tools.bridge_ms,
         utterance_s=limits.clip_s,
     )
 

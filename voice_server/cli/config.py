@@ -77,6 +77,10 @@ def faults_of(settings: Settings) -> Iterator[str]:
         wiring.load_embeddings(settings)
     except ConfigurationError as error:
         yield error.message
+    try:
+        wiring.load_tools(settings)
+    except ConfigurationError as error:
+        yield error.message
     store = WeightStore(settings.models_dir)
     for name in settings.needed_models:
         try:

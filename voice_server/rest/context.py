@@ -78,13 +78,13 @@ class RestContext:
     readiness: Readiness
     discovery: Discovery
     voice_streams: VoiceStreams
-    search: Search
-    speech: Speech
     conversations: ConversationStore
     chat: Chat
     templates: Templates
     feedback: FeedbackStore
     live: LiveSessions
+    search: Search
+    speech: Speech
     sockets: SocketService
     websocket_url: Callable[[str, bool], str]
     websocket_port: int
