@@ -453,7 +453,6 @@ class VoiceServer:
             feedback=FeedbackStore(self.database, self._clock),
             live=self.sessions,
             search=self._search,
-            features=frozenset({"voice_chat", *(["semantic_search"] if self._semantics else [])}),
             speech=self._speech,
             sockets=RestSockets(self._sockets, door),
             websocket_url=self.websocket_url,
