@@ -36,7 +36,6 @@ from voice_server.providers.local.weights import WeightStore
 from voice_server.rest.api import create_api
 from voice_server.rest.context import RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
-from voice_server.services.conversations import Conversations
 from voice_server.services.discovery import Discovery
 from voice_server.services.keys import KeyHolder, KeyRing
 from voice_server.services.readiness import Readiness
@@ -46,10 +45,13 @@ from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
 from voice_server.session.registry import SessionRegistry
 from voice_server.settings import Role, Settings
+from voice_server.store.database import Database
+from voice_server.store.journal import StoredJournal
 
 log = structlog.get_logger()
 
 VOICE_STREAM_PATH = "/voice/stream/"
+WRITTEN_WITHIN_S = 15.0
 
 
 def load_catalogue(settings: Settings) -> Catalogue:
@@ -241,12 +243,14 @@ class VoiceServer:
         weights = WeightStore(settings.models_dir)
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
         self._providers = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
+        self.database = Database(settings.database)
+        self._journal = StoredJournal(self.database, self._clock)
         equipment = Equipment(
             catalogue,
             default,
             SileroVad(weights.path("silero-vad")),
             self._score,
-            Conversations(limits.conversations),
+            self._journal,
             self._clock,
             self._workers,
             session_limits(settings),
@@ -279,6 +283,7 @@ class VoiceServer:
             stack.callback(self._judges.shutdown, wait=False, cancel_futures=True)
             for provider in self._providers:
                 stack.push_async_callback(provider.close)
+            await stack.enter_async_context(self._keeping())
             settings, tls = self._settings, tls_context(self._settings)
             listener = _bind(settings.host, settings.rest_port)
             stack.callback(listener.close)
@@ -302,6 +307,20 @@ class VoiceServer:
                 await self.sessions.drain(settings.limits.drain_s)
                 rest.should_exit = True
                 await serving
+
+    @asynccontextmanager
+    async def _keeping(self) -> AsyncIterator[None]:
+        """The database open inside; what is still unwritten after is written first."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.database.close)
+            await self.database.open()
+            writing = asyncio.create_task(self._journal.run(), name="journal")
+            try:
+                yield
+            finally:
+                self._journal.close()
+                await asyncio.wait({writing}, timeout=WRITTEN_WITHIN_S)
+                writing.cancel()
 
     async def _start_rest(
         self, settings: Settings, door: Door, listener: socket.socket

@@ -7,6 +7,7 @@
     ├── AuthenticationError     nobody we know
     ├── LimitError              known, but over a limit
     ├── NotFoundError           an id that names nothing the caller may see
+    ├── StoreError              the database does not take or give anything now
     ├── AudioError              bytes that are not the audio they claim to be, or hold no speech
     └── ProviderError           a speech-to-text, language or text-to-speech provider failed
         ├── ProviderTimeout     … by saying nothing within its deadline
@@ -76,6 +77,13 @@ class NotFoundError(VoiceServerError):
 
     code = "not_found"
     stage: Stage = "protocol"
+
+
+class StoreError(VoiceServerError):
+    """The database does not take or give anything now: locked, full, away."""
+
+    code = "not_saved"
+    retryable = True
 
 
 class AudioError(VoiceServerError):

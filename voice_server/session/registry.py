@@ -56,12 +56,23 @@ class SessionRegistry:
                 f"This key already has {self._per_owner[caller.tier]} sessions open, the most it may have.",
                 code="too_many_sessions",
             )
-        session = Session(
-            session_id, caller, self._equipment, init, is_paced=is_paced, acknowledge=acknowledge
-        )
+        self._counts[caller.owner] += 1  # at once: others may come while the conversation is looked up
+        try:
+            remembered = await self._equipment.journal.open(caller.owner, init.conversation_id)
+            session = Session(
+                session_id,
+                caller,
+                self._equipment,
+                init,
+                remembered,
+                is_paced=is_paced,
+                acknowledge=acknowledge,
+            )
+        except BaseException:
+            self._counts[caller.owner] -= 1
+            raise
         session.attach(attachment)
         self._sessions[session_id] = session
-        self._counts[caller.owner] += 1
         started = asyncio.Event()
         task = asyncio.create_task(self._live(session, started), name=session_id)
         self._tasks.add(task)

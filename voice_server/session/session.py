@@ -8,7 +8,7 @@ session outlives its connection: it speaks into its outbox, and whoever is attac
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
 from typing import Any, Protocol, assert_never
 
@@ -23,6 +23,7 @@ from voice_server.core import wire
 from voice_server.core.caller import Caller
 from voice_server.core.conversation import Conversation
 from voice_server.core.history import History
+from voice_server.core.journal import Remembered
 from voice_server.core.policy import ReplyOptions
 from voice_server.core.utterance import Source
 from voice_server.errors import AudioError, NotFoundError, ProtocolError, VoiceServerError
@@ -31,6 +32,7 @@ from voice_server.providers.base import Provider
 from voice_server.session.choice import Choice, Chooser, changed_input
 from voice_server.session.ears import Ears
 from voice_server.session.equipment import Equipment
+from voice_server.session.gate import Gate
 from voice_server.session.lifetime import Lifetime
 from voice_server.session.mind import ToolOutcome
 from voice_server.session.outbox import Outbox, audio_ms
@@ -57,6 +59,7 @@ class Session:
         caller: Caller,
         equipment: Equipment,
         init: wire.Init,
+        remembered: Remembered,
         *,
         is_paced: bool = True,
         acknowledge: bool = True,
@@ -72,12 +75,14 @@ class Session:
         self._greeting = init.greeting
         self._is_paced = is_paced
         self.outbox = Outbox(self._clock, self._limits.replay_bytes, self._limits.replay_ms)
-        self._remembered = equipment.journal.open(caller.owner, init.conversation_id)
+        self._gate = Gate(self._put)
+        self._remembered = remembered
+        self._recorded: Awaitable[None] | None = None  # the last thing said that the caller will be told
         self._conversation = Conversation(
             session_id.removeprefix("sess_"),
-            self._remembered.id,
+            remembered.id,
             self._choice.policy,
-            History(tuple(self._remembered.messages)),
+            History(tuple(remembered.messages)),
             is_paced=is_paced,
         )
         self._pending: deque[on.Event] = deque()
@@ -108,6 +113,7 @@ class Session:
             self._emit, self._spawn, self._ahead_ms, self._limits.output_ahead_ms, equipment.deadlines
         )
         self._timelines = Timelines(self._clock, self._ears.moment_of)
+        self._begin(remembered)
         if acknowledge:
             self.outbox.put(self.acknowledgement())
 
@@ -140,11 +146,11 @@ class Session:
             self._tasks = tasks
             self._spawn(self._await_warm(await self._start_warming()), "warm")
             self._spawn(self._lifetime.watch(), "age")
-            if self._remembered.is_unknown:
-                self.report(_unknown_conversation())
+            self._report_missing(self._remembered)
             if started is not None:
                 started.set()
             await self._over.wait()
+            await self._gate.empty()
             self._shut_down()
 
     def end(self, reason: str) -> None:
@@ -263,9 +269,9 @@ class Session:
                 self._ears.forget()
                 self._emit(on.Cleared())
             case wire.Clip():
-                self._take_clip(message)
+                await self._take_clip(message)
             case wire.TextIn():
-                self._take_text(message)
+                await self._take_text(message)
             case wire.Stop():
                 self._emit(on.StopRequested())
             case wire.Playback(turn_id, played_ms):
@@ -309,27 +315,37 @@ class Session:
             self._ears.close_stream()
             self._emit(on.StreamClosed(self._ears.position_ms))
 
-    def _take_clip(self, clip: wire.Clip) -> None:
+    async def _take_clip(self, clip: wire.Clip) -> None:
         choice = self._chooser.apply(self._choice, clip.changes)
-        self._join(clip.conversation_id)
+        await self._join(clip.conversation_id)
         self._clip_count += 1
         self._clips[self._clip_count] = (clip, choice)
         self._emit(on.ClipReceived(self._clip_count, ReplyOptions(paced=False)))
 
-    def _take_text(self, text: wire.TextIn) -> None:
+    async def _take_text(self, text: wire.TextIn) -> None:
         self._chooser.apply(self._choice, wire.Changes(model=text.model))
-        self._join(text.conversation_id)
+        await self._join(text.conversation_id)
         options = ReplyOptions(
             text.wants_audio, self._is_paced, text.model, text.temperature, text.max_tokens
         )
         self._emit(on.TextReceived(text.text, options))
 
-    def _join(self, wished: str | None) -> None:
+    async def _join(self, wished: str | None) -> None:
         if wished is None or wished == self.conversation_id:
             return
-        joined = self._equipment.journal.open(self.caller.owner, wished)
+        joined = await self._equipment.journal.open(self.caller.owner, wished)
+        self._begin(joined)
         self._emit(on.ConversationChanged(joined.id, joined.messages))
-        if joined.is_unknown:
+        self._report_missing(joined)
+
+    def _begin(self, remembered: Remembered) -> None:
+        if remembered.is_new:
+            self._record(remembered.id, do.Began(self.user_id))
+
+    def _report_missing(self, remembered: Remembered) -> None:
+        if remembered.trouble is not None:
+            self.report(remembered.trouble)
+        elif remembered.is_unknown:
             self.report(_unknown_conversation())
 
     # ── The conversation ─────────────────────────────────────────────────────────────────────────
@@ -360,11 +376,15 @@ class Session:
         match command:
             case do.Show(output):
                 self._timelines.note(output)
-                self._show(output)
+                self._tell(output)
             case do.Record(conversation_id, entry):
-                self._equipment.journal.record(self.caller.owner, conversation_id, entry)
+                recorded = self._record(conversation_id, entry)
+                if isinstance(entry, do.UserSaid | do.AssistantWrote):
+                    self._recorded = recorded
             case do.EndTurn(turn_id):
-                self._show(self._timelines.metrics(turn_id))
+                metrics = self._timelines.metrics(turn_id)
+                self._record(self.conversation_id, do.TurnMeasured(metrics))
+                self._show(metrics)
             case do.OpenUtterance(utterance):
                 self._timelines.open(utterance)
                 self._ears.open_utterance(command)
@@ -427,7 +447,21 @@ class Session:
 
     # ── Saying so ────────────────────────────────────────────────────────────────────────────────
 
+    def _record(self, conversation_id: ConversationId, entry: do.Entry) -> Awaitable[None]:
+        return self._equipment.journal.record(self.caller.owner, conversation_id, entry)
+
+    def _tell(self, output: wire.Output) -> None:
+        """Say what the conversation wishes; a final transcript and a reply once they are saved."""
+        if self._recorded is not None and isinstance(output, wire.TranscriptionOut | wire.AiResponse):
+            self._gate.show_saved(output, self._recorded)
+            self._recorded = None
+        else:
+            self._show(output)
+
     def _show(self, output: wire.Output) -> None:
+        self._gate.show(output)
+
+    def _put(self, output: wire.Output) -> None:
         self.outbox.put(output)
         if self.outbox.is_overfull and self._attachment is not None:
             self._attachment.close_soon(1008, "too slow")

@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     a proxy."""
     data_dir: Folder = Path("~/.local/share/voice_server")
     """Folder of what the server keeps."""
+    database_url: str = ""
+    """Database of conversations, keys and usage, such as `postgresql://user:password@host/name`; empty is the
+    SQLite file `voice_server.db` in `data_dir`."""
     models_dir: Folder = Path("~/.cache/voice_server/models")
     """Folder of the local models' weights."""
     insecure: bool = False
@@ -163,6 +166,11 @@ class Settings(BaseSettings):
     def reaches_beyond_this_machine(self) -> bool:
         """Whether other machines can connect, so that a key is needed unless `insecure` says otherwise."""
         return self.host not in ("127.0.0.1", "::1", "localhost")
+
+    @property
+    def database(self) -> str:
+        """The URL of the database."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'voice_server.db'}"
 
     @property
     def has_chosen_voice(self) -> bool:

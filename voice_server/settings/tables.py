@@ -107,8 +107,6 @@ class Limits(Table):
     """Reply audio is sent at most this far ahead of real time."""
     input_stall_ms: Annotated[int, Field(ge=20, le=10_000)] = 300
     """An open input stream that sends nothing for this long counts as silence from then on."""
-    conversations: Count = 1000
-    """Conversations kept in memory; the one not used for longest is forgotten first."""
     rest_json_bytes: Size = 1 * MIB
     """Largest JSON body of a REST request."""
     rest_audio_bytes: Size = 32 * MIB
