@@ -33,6 +33,10 @@ from voice_server.ids import SessionId
 from voice_server.providers import registry
 from voice_server.providers.base import Voice
 from voice_server.providers.local.weights import WeightStore
+from voice_server.providers.resilient.chains import llm_chains, stt_chains, tts_chains
+from voice_server.providers.resilient.phrases import Phrases
+from voice_server.providers.resilient.policy import Deadlines as ProviderDeadlines
+from voice_server.providers.resilient.policy import Policy
 from voice_server.rest.api import create_api
 from voice_server.rest.context import RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
@@ -118,6 +122,22 @@ def default_voice(settings: Settings, catalogue: Catalogue) -> Voice:
     raise ConfigurationError(
         f"tts_voice is {settings.tts_voice!r}, but the voices are: {known}. Choose one of them, or name "
         "any voice of a vendor in that vendor's own table, such as VOICE_SERVER_VENDORS__ELEVENLABS__VOICE."
+    )
+
+
+def chained(
+    settings: Settings, catalogue: Catalogue, default: Choice, phrases: Phrases | None
+) -> tuple[Catalogue, Choice]:
+    """The same with each provider followed by the others of its role, for when it fails."""
+    policy, most_calls = chain_policy(settings), settings.vendors.most_calls
+    stt = stt_chains(catalogue.stt, policy, most_calls)
+    llm = llm_chains(catalogue.llm, policy, most_calls)
+    tts = tts_chains(catalogue.tts, policy, most_calls, phrases or Phrases())
+    return replace(catalogue, stt=stt, llm=llm, tts=tts), replace(
+        default,
+        stt=next(one for one in stt if one.first is default.stt),
+        llm=next(one for one in llm if one.first is default.llm),
+        tts=next(one for one in tts if one.first is default.tts),
     )
 
 
@@ -242,6 +262,9 @@ class VoiceServer:
         self._judges = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn")
         weights = WeightStore(settings.models_dir)
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
+        self._phrases = Phrases() if settings.resilience.prerender else None
+        catalogue, default = chained(settings, catalogue, default, self._phrases)
+        self._default = default
         self._providers = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
         self.database = Database(settings.database)
         self._journal = StoredJournal(self.database, self._clock)
@@ -255,6 +278,7 @@ class VoiceServer:
             self._workers,
             session_limits(settings),
             session_deadlines(settings),
+            self._phrases,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)
@@ -457,15 +481,39 @@ def session_limits(settings: Settings) -> SessionLimits:
 
 
 def session_deadlines(settings: Settings) -> Deadlines:
-    """How long providers may be silent."""
+    """How long a tool may take, and a caller hear nothing."""
     deadlines = settings.deadlines
     return Deadlines(
-        stt_final_ms=deadlines.stt_final_s * 1000,
-        llm_first_token_ms=deadlines.llm_first_token_s * 1000,
-        llm_gap_ms=deadlines.llm_gap_s * 1000,
-        tts_first_audio_ms=deadlines.tts_first_audio_s * 1000,
-        tts_gap_ms=deadlines.tts_gap_s * 1000,
         tool_ms=deadlines.tool_s * 1000,
+        silence_ms=deadlines.silence_s * 1000,
+        filler_ms=deadlines.filler_s * 1000,
+    )
+
+
+def chain_policy(settings: Settings) -> Policy:
+    """How chains of providers deal with trouble."""
+    last, switching, rules = settings.deadlines, settings.switching, settings.resilience
+    return Policy(
+        last=ProviderDeadlines(
+            stt_final_ms=last.stt_final_s * 1000,
+            llm_first_token_ms=last.llm_first_token_s * 1000,
+            llm_gap_ms=last.llm_gap_s * 1000,
+            tts_first_audio_ms=last.tts_first_audio_s * 1000,
+            tts_gap_ms=last.tts_gap_s * 1000,
+        ),
+        switching=ProviderDeadlines(
+            stt_partial_ms=switching.stt_partial_s * 1000,
+            stt_final_ms=switching.stt_final_s * 1000,
+            llm_first_token_ms=switching.llm_first_token_s * 1000,
+            tts_first_audio_ms=switching.tts_first_audio_s * 1000,
+            tts_gap_ms=switching.tts_gap_s * 1000,
+        ),
+        retries=rules.retries,
+        retry_wait_ms=rules.retry_wait_s * 1000,
+        breaker_failures=rules.breaker_failures,
+        breaker_window_ms=rules.breaker_window_s * 1000,
+        busy_wait_ms=rules.busy_wait_s * 1000,
+        hedge_ms=rules.hedge_s * 1000 or None,
     )
 
 

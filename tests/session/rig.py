@@ -17,6 +17,9 @@ from voice_server.clock import LoopClock
 from voice_server.core import wire
 from voice_server.core.caller import Caller
 from voice_server.ids import ConversationId, new_session_id
+from voice_server.providers.resilient.chains import llm_chains, stt_chains, tts_chains
+from voice_server.providers.resilient.phrases import Phrases
+from voice_server.providers.resilient.policy import Policy
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.equipment import Equipment
@@ -195,13 +198,22 @@ class House:
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
     strict: bool = False
+    more_stts: Sequence[ScriptedStt] = ()
     more_llms: Sequence[ScriptedLlm] = ()
+    more_ttss: Sequence[ScriptedTts] = ()
+    policy: Policy = Policy(retries=0)
+    phrases: Phrases | None = None
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def registry(self) -> SessionRegistry:
-        catalogue = Catalogue([self.stt], [self.llm, *self.more_llms], [self.tts], self.strict)
-        default = Choice(self.stt, self.llm, self.tts, TONE_VOICE, "en-US", "Be brief.")
+        stt = stt_chains([self.stt, *self.more_stts], self.policy, lambda name: None)
+        llm = llm_chains([self.llm, *self.more_llms], self.policy, lambda name: None)
+        tts = tts_chains(
+            [self.tts, *self.more_ttss], self.policy, lambda name: None, self.phrases or Phrases()
+        )
+        catalogue = Catalogue(stt, llm, tts, self.strict)
+        default = Choice(stt[0], llm[0], tts[0], TONE_VOICE, "en-US", "Be brief.")
         clock = LoopClock()
         return SessionRegistry(
             Equipment(
@@ -214,6 +226,7 @@ class House:
                 self.workers,
                 self.limits,
                 self.deadlines,
+                self.phrases,
             ),
             per_owner={},
         )

@@ -25,6 +25,7 @@ async def served_by(fake: FakeOpenAi, **more: object) -> AsyncIterator[Served]:
             "port": 0,
             "rest_port": 0,
             "database_url": "sqlite://",
+            "resilience.prerender": False,
             "stt": ["openai"],
             "llm": ["openai"],
             "tts": ["openai"],

@@ -259,7 +259,8 @@ class AudioChunk:
     """PCM16 mono at the provider's rate, any length.
 
     `piece` counts the texts taken from the iterator: this audio speaks the `piece`-th of them (from 0).
-    `ends_piece` is true on the last chunk of its piece. `provider`: whose voice it is, where that is not plain.
+    `ends_piece` is true on the last chunk of its piece. `provider`: whose voice it is,
+    where that is not plain.
     """
 
     pcm: bytes

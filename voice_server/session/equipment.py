@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from voice_server.audio.voice_activity import Vad
 from voice_server.clock import Clock
 from voice_server.core.journal import Journal
+from voice_server.providers.resilient.phrases import Phrases
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.limits import Deadlines, SessionLimits
@@ -14,7 +15,7 @@ from voice_server.session.limits import Deadlines, SessionLimits
 @dataclass(frozen=True, slots=True)
 class Equipment:
     """Providers and models, limits, clock, journal. `workers` decode clips; `default` is what a session uses
-    that wishes for nothing."""
+    that wishes for nothing; `phrases` are what can be said without a voice."""
 
     catalogue: Catalogue
     default: Choice
@@ -25,3 +26,4 @@ class Equipment:
     workers: Executor
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
+    phrases: Phrases | None = None

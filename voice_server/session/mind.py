@@ -8,20 +8,23 @@ import json
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import structlog
 
 from voice_server.core.events import Event, ReplyFailed, ReplyFinished, ReplyWritten, ToolCalled
-from voice_server.errors import ProviderError, ProviderTimeout, VoiceServerError
+from voice_server.errors import ProviderError, VoiceServerError
 from voice_server.providers.base import (
     ChatMessage,
     LanguageModel,
     ReplyRequest,
     ReplyUsage,
+    ServedBy,
     TextDelta,
     ToolCallDelta,
     ToolUse,
 )
+from voice_server.session.ears import Serve
 from voice_server.session.limits import Deadlines
 
 log = structlog.get_logger()
@@ -47,12 +50,14 @@ class Mind:
         llm: LanguageModel,
         request: ReplyRequest,
         emit: Callable[[Event], None],
+        serve: Serve,
         deadlines: Deadlines,
     ) -> None:
         self._generation = generation
         self._llm = llm
         self._request = request
         self._emit = emit
+        self._serve = serve
         self._deadlines = deadlines
         self._awaited: dict[str, asyncio.Future[ToolOutcome]] = {}
 
@@ -87,26 +92,21 @@ class Mind:
     async def _ask(self, request: ReplyRequest) -> tuple[str, list[ToolUse]]:
         """One pass of the model: what it wrote, and the tools it wants."""
         text, uses = "", list[ToolUse]()
-        allowed_ms = self._deadlines.llm_first_token_ms
         async with aclosing(self._llm.reply(request)) as deltas:
-            while True:
-                try:
-                    async with asyncio.timeout(allowed_ms / 1000):
-                        delta = await anext(deltas, None)
-                except TimeoutError as error:
-                    late = f"The language model was silent for {allowed_ms / 1000:g} s."
-                    raise ProviderTimeout(late, stage="llm") from error
-                allowed_ms = self._deadlines.llm_gap_ms
+            async for delta in deltas:
                 match delta:
                     case TextDelta(piece):
                         text += piece
                         self._emit(ReplyWritten(self._generation, piece))
                     case ToolCallDelta(use):
                         uses.append(use)
+                    case ServedBy(name):
+                        self._serve("llm", name, None)
                     case ReplyUsage():
                         pass
-                    case None:
-                        return text, uses
+                    case _:
+                        assert_never(delta)
+        return text, uses
 
     async def _call(self, use: ToolUse) -> ChatMessage:
         """Have the client run a tool; unanswered, it counts as failed."""

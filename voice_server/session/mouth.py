@@ -10,10 +10,12 @@ import structlog
 from voice_server.audio.format import OutputFormat, bytes_of_ms, duration_ms
 from voice_server.audio.outgoing import OutputEncoder, open_encoder
 from voice_server.core.events import AudioProduced, Event, SpeechFailed, SpeechFinished
-from voice_server.errors import ProviderError, ProviderTimeout, VoiceServerError
+from voice_server.core.sentences import Sentence
+from voice_server.errors import ProviderError, VoiceServerError
 from voice_server.providers.base import AudioChunk, TextToSpeech, Voice
+from voice_server.providers.resilient.phrases import Phrases
 from voice_server.session.clauses import ClauseSplitter, Piece
-from voice_server.session.limits import Deadlines
+from voice_server.session.ears import Serve
 
 log = structlog.get_logger()
 
@@ -32,7 +34,11 @@ class Delivery:
 
 
 class Mouth:
-    """One reply's voice. Text may be fed before the voice is ready; it waits."""
+    """One reply's voice. Text may be fed before the voice is ready; it waits.
+
+    Args:
+        phrases: what can be said when the voice cannot be waited for, or fails.
+    """
 
     def __init__(
         self,
@@ -41,21 +47,20 @@ class Mouth:
         voice: Voice,
         delivery: Delivery,
         emit: Callable[[Event], None],
-        deadlines: Deadlines,
+        serve: Serve,
+        phrases: Phrases | None,
     ) -> None:
         self._generation = generation
         self._tts = tts
         self._voice = voice
         self._delivery = delivery
         self._emit = emit
-        self._deadlines = deadlines
+        self._serve = serve
+        self._phrases = phrases
         self._splitter = ClauseSplitter()
         self._queue: asyncio.Queue[Piece | None] = asyncio.Queue()  # bounded by the length of a reply
         self._spoken: list[Piece] = []  # those the voice has taken, in order
-        self._fed_at_s = 0.0  # when the voice, which had spoken everything, got more
-        self._is_text_taken = False  # all of it
         self._encoder: OutputEncoder | None = None
-        self._finished_pieces = 0
         self._piece_ms = 0.0  # of the present piece, what went out
         self._told_char = 0  # of the present piece, up to where the words were told
         self._unsent_ms = 0.0  # encoded, but still within the encoder
@@ -79,59 +84,50 @@ class Mouth:
             await self._speak()
             self._emit(SpeechFinished(self._generation))
         except VoiceServerError as error:
-            self._emit(SpeechFailed(self._generation, error))
+            self._fail(error)
         except Exception as error:
             log.exception("text-to-speech broke", provider=self._tts.name)
             broken = ProviderError("Speech synthesis failed.", stage="tts")
             broken.__cause__ = error
-            self._emit(SpeechFailed(self._generation, broken))
+            self._fail(broken)
+
+    def say(self, sentence: Sentence) -> str:
+        """Say at once what is known by heart, between what the voice says; gives the words it could say."""
+        words = sentence.in_language(self._voice.languages[0])
+        sound = None
+        if self._phrases is not None:
+            sound = self._phrases.sound_of(words, self._voice) or self._phrases.sound_of(words)
+        if sound is None:
+            return ""
+        rate_hz = self._tts.capabilities.rate_hz
+        pcm, step_bytes = sound.at(rate_hz), bytes_of_ms(CHUNK_MS, rate_hz)
+        for start in range(0, len(pcm), step_bytes):
+            self._push(pcm[start : start + step_bytes], rate_hz, "")
+        return words
+
+    def _fail(self, error: VoiceServerError) -> None:
+        said = self.say(Sentence.NO_VOICE)
+        if said and self._encoder is not None and (rest := self._encoder.finish()):
+            self._produce(rest, "")
+        self._emit(SpeechFailed(self._generation, error, said))
 
     async def _speak(self) -> None:
         rate_hz = self._tts.capabilities.rate_hz
-        self._encoder = open_encoder(self._delivery.form, rate_hz)
         async with aclosing(self._tts.speak(self._texts(), self._voice)) as chunks:
-            while (chunk := await self._next(aiter(chunks))) is not None:
+            async for chunk in chunks:
                 await self._send_chunk(chunk, rate_hz)
-        if not self._is_text_taken:
-            raise ProviderError("The voice ended before the text did.", stage="tts")
-        if rest := self._encoder.finish():
+        if self._encoder is not None and (rest := self._encoder.finish()):
             self._produce(rest, "")
 
     async def _texts(self) -> AsyncIterator[str]:
         while (piece := await self._queue.get()) is not None:
-            if self._is_starved:
-                self._fed_at_s = asyncio.get_running_loop().time()
             self._spoken.append(piece)
             yield piece.text.strip()
-        self._is_text_taken = True
-
-    async def _next(self, chunks: AsyncIterator[AudioChunk]) -> AudioChunk | None:
-        """The next audio. Only while the voice has text to work on does the deadline run."""
-        is_first = self._end_char == 0 and self._piece_ms == 0
-        allowed_s = (self._deadlines.tts_first_audio_ms if is_first else self._deadlines.tts_gap_ms) / 1000
-        loop = asyncio.get_running_loop()
-        asked_at_s = loop.time()
-        waiting = asyncio.ensure_future(anext(chunks, None))
-        try:
-            left_s = allowed_s
-            while not (await asyncio.wait({waiting}, timeout=left_s))[0]:
-                silent_s = 0.0 if self._is_starved else loop.time() - max(asked_at_s, self._fed_at_s)
-                left_s = allowed_s - silent_s
-                if left_s <= 0.001:
-                    raise ProviderTimeout(f"The voice was silent for {allowed_s:g} s.", stage="tts")
-            return waiting.result()
-        finally:
-            if not waiting.done():
-                waiting.cancel()
-                await asyncio.wait({waiting})
-
-    @property
-    def _is_starved(self) -> bool:
-        """Whether all text that came is spoken: then the model is slow, not the voice."""
-        return self._finished_pieces >= len(self._spoken)
 
     async def _send_chunk(self, chunk: AudioChunk, rate_hz: int) -> None:
         piece = self._spoken[chunk.piece]
+        if chunk.provider is not None:
+            self._serve("tts", chunk.provider, None)
         total_ms = self._piece_ms + duration_ms(len(chunk.pcm), rate_hz)
         step_bytes = bytes_of_ms(CHUNK_MS, rate_hz)
         for start in range(0, len(chunk.pcm), step_bytes):
@@ -139,7 +135,6 @@ class Mouth:
             await self._pace(duration_ms(len(pcm), rate_hz))
             self._send(pcm, rate_hz, piece, total_ms if chunk.ends_piece else None)
         if chunk.ends_piece:
-            self._finished_pieces = chunk.piece + 1
             self._piece_ms, self._told_char = 0.0, 0
             self._end_char = max(self._end_char, piece.end)
 
@@ -149,10 +144,7 @@ class Mouth:
             await asyncio.sleep(max(min(excess_ms, _PACING_STEP_MS), 1) / 1000)
 
     def _send(self, pcm: bytes, rate_hz: int, piece: Piece, total_ms: float | None) -> None:
-        assert self._encoder is not None
-        chunk_ms = duration_ms(len(pcm), rate_hz)
-        self._piece_ms += chunk_ms
-        self._unsent_ms += chunk_ms
+        self._piece_ms += duration_ms(len(pcm), rate_hz)
         words = ""
         if piece.is_written:
             length = piece.end - piece.start
@@ -160,6 +152,12 @@ class Mouth:
             characters = min(round(guess), length)
             words, self._told_char = piece.words(self._told_char, characters)
             self._end_char = max(self._end_char, piece.start + characters)
+        self._push(pcm, rate_hz, words)
+
+    def _push(self, pcm: bytes, rate_hz: int, words: str) -> None:
+        if self._encoder is None:
+            self._encoder = open_encoder(self._delivery.form, rate_hz)
+        self._unsent_ms += duration_ms(len(pcm), rate_hz)
         if data := self._encoder.push(pcm):
             self._produce(data, words)
 

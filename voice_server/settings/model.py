@@ -16,7 +16,14 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from voice_server.settings.kinds import Folder, Names, OptionalFile, from_text
-from voice_server.settings.tables import Deadlines, Limits, Table, TurnDetection
+from voice_server.settings.tables import (
+    Deadlines,
+    Limits,
+    Resilience,
+    Switching,
+    Table,
+    TurnDetection,
+)
 from voice_server.settings.vendors import Vendors
 
 
@@ -108,11 +115,14 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = "console"
     """`console` is for people, `json` for machines."""
     stt: ProviderNames = ("local",)
-    """Speech-to-text providers, the first is used unless a caller asks for another of them."""
+    """Speech-to-text providers: the first is used unless a caller asks for another of them, the others in
+    their order when it fails."""
     llm: ProviderNames = ("local",)
-    """Language model providers, the first is used unless a caller asks for another of them."""
+    """Language model providers: the first is used unless a caller asks for another of them, the others in
+    their order when it fails."""
     tts: ProviderNames = ("local",)
-    """Text-to-speech providers, the first is used unless a caller asks for another of them."""
+    """Text-to-speech providers: the first is used unless a caller asks for another of them, the others in
+    their order when it fails."""
     llm_model: Literal["smollm2", "qwen-0.5b", "qwen-1.5b"] = "qwen-1.5b"
     """The local language model, from fast and simple to slower and better."""
     tts_voice: Annotated[str, Field(min_length=1)] = "joe"
@@ -133,6 +143,8 @@ class Settings(BaseSettings):
     turn_detection: TurnDetection = TurnDetection()
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
+    switching: Switching = Switching()
+    resilience: Resilience = Resilience()
     vendors: Vendors = Vendors()
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)

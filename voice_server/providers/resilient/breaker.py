@@ -14,7 +14,7 @@ class Status(StrEnum):
 
 
 class Breaker:
-    """Shared by all sessions. Closed, it lets every call pass; open, none; after the window, one at a time."""
+    """Shared by all sessions. Closed, it lets all calls pass; open, none; after the window, one at a time."""
 
     def __init__(self, failures: int, window_s: float) -> None:
         self._most_failures = failures
@@ -64,7 +64,7 @@ class Breaker:
             self._open_until_s = max(self._open_until_s or 0.0, now_s + pause_s)
 
     def left(self, one: "Pass", now_s: float) -> None:
-        """A call was given up by its caller: nothing is known; one that tried it for all counts for its window."""
+        """A call was given up by its caller: nothing is known. The try for all is over, for this window."""
         if one is self._probe:
             self._probe = None
             self._open_until_s = now_s + self._window_s

@@ -12,7 +12,7 @@ def covers(languages: Sequence[str], wished: str) -> bool:
 
 
 def voice_like(wished: Voice, voices: Sequence[Voice]) -> Voice | None:
-    """The wished-for voice itself, or the one most like it that speaks its (first) language; None: there is none."""
+    """The wished-for voice itself, or the one most like it that speaks its (first) language, if any does."""
     for voice in voices:
         if voice.id == wished.id and voice.provider == wished.provider:
             return voice

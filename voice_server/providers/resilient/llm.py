@@ -81,7 +81,9 @@ class LanguageModelChain(Chain[LanguageModel]):
                     await candidate.warm(first_ms)
                     due_s = due_s or loop.time() + first_ms / 1000
                     async with aclosing(llm.reply(request)) as deltas:
-                        while (delta := await self._next(deltas, gap_ms if has_begun else None, due_s)) is not None:
+                        while (
+                            delta := await self._next(deltas, gap_ms if has_begun else None, due_s)
+                        ) is not None:
                             if not isinstance(delta, ReplyUsage):
                                 has_begun = True
                                 leave.answered()

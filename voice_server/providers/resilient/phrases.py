@@ -44,8 +44,10 @@ class Phrases:
         return next((sound for (_, _, said), sound in self._sounds.items() if said == text), None)
 
     async def learn(self, tts: TextToSpeech, voice: Voice, texts: Sequence[str]) -> bool:
-        """Render what is not there yet; gives whether all of it is there now. One at a time, so that nobody who
-        speaks has to wait for long."""
+        """Render what is not there yet; gives whether all of it is there now.
+
+        One at a time, so that nobody who speaks has to wait for long.
+        """
         async with self._rendering:
             for text in texts:
                 if self.sound_of(text, voice) is not None:

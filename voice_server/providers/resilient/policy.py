@@ -18,7 +18,9 @@ class Deadlines:
     tts_gap_ms: float = 10_000
 
 
-SWITCHING = Deadlines(stt_final_ms=2_000, llm_first_token_ms=2_000, tts_first_audio_ms=1_500, tts_gap_ms=1_500)
+SWITCHING = Deadlines(
+    stt_final_ms=2_000, llm_first_token_ms=2_000, tts_first_audio_ms=1_500, tts_gap_ms=1_500
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +49,5 @@ class Policy:
             return None
         wished_s: float | None = getattr(error, "retry_after_s", None)
         if wished_s is None:
-            wished_s = self.retry_wait_ms / 1000 * 2**attempt * random.uniform(0.5, 1.5)  # noqa: S311
+            wished_s = self.retry_wait_ms / 1000 * 2**attempt * random.uniform(0.5, 1.5)
         return wished_s if wished_s < left_s else None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
+from typing import Any
 
 from voice_server.audio.format import STT_RATE_HZ, duration_ms
 from voice_server.errors import AudioError, ProviderError, ProviderTimeout, VoiceServerError
@@ -94,7 +95,7 @@ class _Utterance:
         self._mark: int | None = None  # the flush that waits for its final
         self._stream: SttStream | None = None
         self._final_ms = 0.0
-        self._late: asyncio.Future[None] | None = None
+        self._late: asyncio.Future[Any] | None = None
         self._alarm: asyncio.TimerHandle | None = None
 
     def push(self, pcm: bytes) -> None:
@@ -117,7 +118,7 @@ class _Utterance:
             return self._final_ms / 1000
         return self._alarm.when() - asyncio.get_running_loop().time()
 
-    def attend(self, stream: SttStream, final_ms: float, first_ms: float | None) -> asyncio.Future[None]:
+    def attend(self, stream: SttStream, final_ms: float, first_ms: float | None) -> asyncio.Future[Any]:
         """Tell it all to this one; gives what is done when it is late.
 
         `first_ms`: within this there must be a partial, or a final.
@@ -172,17 +173,17 @@ class _Utterance:
 
 
 async def _tell(
-    stream: SttStream, utterance: _Utterance, leave: Pass, provider: str, late: asyncio.Future[None]
+    stream: SttStream, utterance: _Utterance, leave: Pass, provider: str, late: asyncio.Future[Any]
 ) -> None:
     """Pass on what is heard, until it ends, which it should not, or is late."""
     events = aiter(stream)
     while True:
-        waiting = asyncio.ensure_future(anext(events, None))
+        waiting: asyncio.Future[Any] = asyncio.ensure_future(anext(events, None))
         try:
-            await asyncio.wait({waiting, late}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([waiting, late], return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done():
                 raise ProviderTimeout("Speech recognition gave no transcript in time.", stage="stt")
-            heard = waiting.result()
+            heard: PartialHeard | FinalHeard | None = waiting.result()
         finally:
             if not waiting.done():
                 waiting.cancel()

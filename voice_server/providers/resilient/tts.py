@@ -27,9 +27,10 @@ CHARS_PER_MS = 0.015
 class TextToSpeechChain(Chain[TextToSpeech]):
     """A `TextToSpeech`; its first voice's rate is everybody's.
 
-    A voice that fails is followed by one of the same language, and gender where there is one. A piece of which
-    nothing was passed on is spoken whole by it; one that was begun is spoken on from the first word that was
-    not, as far as the length of its sound tells. `Voice.languages` begins with the language that is spoken.
+    A voice that fails is followed by one of the same language, and gender where there is one. A piece of
+    which nothing was passed on is spoken whole by it; one that was begun is spoken on from the first word
+    that was not, as far as the length of its sound tells. `Voice.languages` begins with the language that is
+    spoken.
     """
 
     def __init__(
@@ -146,9 +147,7 @@ class _SoFar:
         return text[len(whole_words(text, int(self.piece_ms * self._pace))) :].lstrip()
 
 
-async def _next(
-    chunks: AsyncIterator[AudioChunk], reading: Reading, allowed_ms: float
-) -> AudioChunk | None:
+async def _next(chunks: AsyncIterator[AudioChunk], reading: Reading, allowed_ms: float) -> AudioChunk | None:
     """The next audio. Only while the voice has text to work on does the deadline run."""
     loop = asyncio.get_running_loop()
     asked_at_s = loop.time()
