@@ -19,6 +19,7 @@ from voice_server.clock import Clock, LoopClock
 from voice_server.core import wire
 from voice_server.core.caller import Caller, Tier
 from voice_server.core.policy import TurnPolicy
+from voice_server.core.sentences import sentences_in
 from voice_server.dialects.base import Dialect
 from voice_server.dialects.native.codec import NativeDialect
 from voice_server.dialects.native.limits import FrameLimits
@@ -33,7 +34,9 @@ from voice_server.ids import SessionId
 from voice_server.providers import registry
 from voice_server.providers.base import Voice
 from voice_server.providers.local.weights import WeightStore
+from voice_server.providers.resilient.chain import chain_status
 from voice_server.providers.resilient.chains import llm_chains, stt_chains, tts_chains
+from voice_server.providers.resilient.languages import voice_like
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.providers.resilient.policy import Deadlines as ProviderDeadlines
 from voice_server.providers.resilient.policy import Policy
@@ -294,6 +297,11 @@ class VoiceServer:
             tts=catalogue.tts,
             voices=lambda: catalogue.voices,
             languages=lambda: catalogue.languages,
+            status=lambda: {
+                "stt": chain_status(catalogue.stt),
+                "llm": chain_status(catalogue.llm),
+                "tts": chain_status(catalogue.tts),
+            },
             default_voice=default.voice,
             language=default.language,
         )
@@ -319,7 +327,7 @@ class VoiceServer:
             self.port = await gateway.start(settings.host, settings.port)
             stack.push_async_callback(gateway.stop)
             rest, serving = await self._start_rest(settings, door, listener)
-            warming = asyncio.create_task(self.readiness.warm(), name="warm")
+            warming = asyncio.create_task(self._warm(), name="warm")
             log.info(
                 "listening", websocket=self.websocket_url(settings.host, tls is not None), page=self.page_url
             )
@@ -331,6 +339,25 @@ class VoiceServer:
                 await self.sessions.drain(settings.limits.drain_s)
                 rest.should_exit = True
                 await serving
+
+    async def _warm(self) -> None:
+        """Have everything ready; then, in peace, what can be said without a voice."""
+        await self.readiness.warm()
+        if self._phrases is None:
+            return
+        default = self._default
+        texts, voice = sentences_in(default.language), default.spoken_voice
+        if await self._phrases.learn(default.tts, voice, texts) or "local" in self._settings.tts:
+            return
+        try:  # a voice of this machine says it, if there is one that speaks the language
+            spare = registry.load("tts", "local", provider_options(self._settings, "tts", "local"))
+        except ConfigurationError:
+            return
+        try:
+            if (like := voice_like(voice, spare.capabilities.voices)) is not None:
+                await self._phrases.learn(spare, like, texts)
+        finally:
+            await spare.close()
 
     @asynccontextmanager
     async def _keeping(self) -> AsyncIterator[None]:

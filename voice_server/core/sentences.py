@@ -17,6 +17,11 @@ class Sentence(Enum):
         return _WORDS.get(language.split("-")[0].lower(), _WORDS["en"])[self.value]
 
 
+def sentences_in(language: str) -> list[str]:
+    """All that may have to be said, those first that matter most."""
+    return [one.in_language(language) for one in Sentence]
+
+
 _WORDS = {
     "en": (
         "Sorry, I could not make that out. Please say it again.",

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 from voice_server.core import commands as do
 from voice_server.core.events import Event
@@ -58,9 +57,14 @@ class Replying:
         if command.options.wants_audio:
             most_ahead_ms = self._most_ahead_ms if command.options.paced else None
             delivery = Delivery(choice.output, most_ahead_ms, self._ahead_ms)
-            voice = replace(choice.voice, languages=(choice.language,))  # the one that is spoken
             self._mouth = Mouth(
-                command.generation, choice.tts, voice, delivery, self._emit, self._serve, self._phrases
+                command.generation,
+                choice.tts,
+                choice.spoken_voice,
+                delivery,
+                self._emit,
+                self._serve,
+                self._phrases,
             )
             self._tasks.append(self._spawn(self._mouth.run(), "mouth"))
 

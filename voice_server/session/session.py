@@ -25,7 +25,7 @@ from voice_server.core.conversation import Conversation
 from voice_server.core.history import History
 from voice_server.core.journal import Remembered
 from voice_server.core.policy import ReplyOptions
-from voice_server.core.sentences import Sentence
+from voice_server.core.sentences import Sentence, sentences_in
 from voice_server.core.utterance import Source
 from voice_server.errors import AudioError, NotFoundError, ProtocolError, VoiceServerError
 from voice_server.ids import ConversationId, SessionId, new_token
@@ -202,6 +202,14 @@ class Session:
                 self._show(wire.Status(self._conversation.status))
         if self._greeting:
             self._emit(on.Prompted(self._greeting))
+        await self._learn_sentences(self._choice)
+
+    async def _learn_sentences(self, choice: Choice) -> None:
+        """Have what may have to be said ready in this voice."""
+        if self._equipment.phrases is not None:
+            await self._equipment.phrases.learn(
+                choice.tts, choice.spoken_voice, sentences_in(choice.language)
+            )
 
     # ── Its connection ───────────────────────────────────────────────────────────────────────────
 
@@ -294,6 +302,7 @@ class Session:
                 self._ears.use(self._choice)
                 self._emit(on.PolicyChanged(self._choice.policy, self._choice.language))
                 self._show(wire.Configured(self.config))
+                self._spawn(self._learn_sentences(self._choice), "sentences")
             case wire.Ping(timestamp):
                 self._show(wire.Pong(timestamp))
             case wire.End():

@@ -146,3 +146,8 @@ class Chain(Generic[P]):
         if isinstance(error, ProviderError) and error.stage == "internal":
             error.stage = self._role
         log.warning("provider failed", role=self._role, provider=provider.name, code=error.code)
+
+
+def chain_status(providers: Sequence[Provider]) -> dict[str, str]:
+    """How the first of each chain does, by name."""
+    return {one.name: one.status for one in providers if isinstance(one, Chain)}
