@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 from tests.fakes.journal import MemoryJournal
 from tests.fakes.scripted import TONE_VOICE, ScriptedLlm, ScriptedStt, ScriptedTts, ScriptedVad
-from tests.fakes.spoken import quiet, speak
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms, duration_ms
 from voice_server.clock import LoopClock
 from voice_server.core import wire
 from voice_server.core.caller import Caller
+from voice_server.fakes.spoken import quiet, speak
 from voice_server.ids import ConversationId, new_session_id
 from voice_server.providers.resilient.chains import llm_chains, stt_chains, tts_chains
 from voice_server.providers.resilient.phrases import Phrases

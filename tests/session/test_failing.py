@@ -3,12 +3,12 @@
 import pytest
 
 from tests.fakes.scripted import HANG, Listening, ScriptedLlm, ScriptedStt, ScriptedTts, Speaking, Step
-from tests.fakes.spoken import cough, quiet
 from tests.session.rig import Call, House, calling
 from voice_server.core import wire
 from voice_server.core.sentences import Sentence
 from voice_server.core.wire import EndReason, StatusKind
 from voice_server.errors import ConfigurationError, ProviderError, ProviderUnavailable
+from voice_server.fakes.spoken import cough, quiet
 from voice_server.providers.resilient.policy import Deadlines, Policy
 
 pytestmark = pytest.mark.session
