@@ -306,6 +306,7 @@ class VoiceServer:
             language=default.language,
         )
         self.port = self.rest_port = 0
+        self.prepared = asyncio.Event()  # everything is warm, as far as it can be
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -343,11 +344,14 @@ class VoiceServer:
     async def _warm(self) -> None:
         """Have everything ready; then, in peace, what can be said without a voice."""
         await self.readiness.warm()
-        if self._phrases is None:
-            return
+        if self._phrases is not None:
+            await self._prerender(self._phrases)
+        self.prepared.set()
+
+    async def _prerender(self, phrases: Phrases) -> None:
         default = self._default
         texts, voice = sentences_in(default.language), default.spoken_voice
-        if await self._phrases.learn(default.tts, voice, texts) or "local" in self._settings.tts:
+        if await phrases.learn(default.tts, voice, texts) or "local" in self._settings.tts:
             return
         try:  # a voice of this machine says it, if there is one that speaks the language
             spare = registry.load("tts", "local", provider_options(self._settings, "tts", "local"))
@@ -355,7 +359,7 @@ class VoiceServer:
             return
         try:
             if (like := voice_like(voice, spare.capabilities.voices)) is not None:
-                await self._phrases.learn(spare, like, texts)
+                await phrases.learn(spare, like, texts)
         finally:
             await spare.close()
 

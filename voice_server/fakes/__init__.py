@@ -1,1 +1,1 @@
-"""The vendors on loopback: servers that speak their wires and fail as they are told, for tests and by hand."""
+"""The vendors on loopback: servers that speak their wires, and fail as they are told."""
