@@ -6,7 +6,9 @@
     ├── ProtocolError           the client sent something the wire does not allow
     ├── AuthenticationError     nobody we know
     ├── LimitError              known, but over a limit
+    ├── TooLargeError           more than is taken at once
     ├── NotFoundError           an id that names nothing the caller may see
+    ├── ToolError               a tool of the server could not do what the model asked of it
     ├── StoreError              the database does not take or give anything now
     ├── AudioError              bytes that are not the audio they claim to be, or hold no speech
     └── ProviderError           a speech-to-text, language or text-to-speech provider failed
@@ -72,6 +74,13 @@ class LimitError(VoiceServerError):
     retryable = True
 
 
+class TooLargeError(VoiceServerError):
+    """More than is taken at once; less would do."""
+
+    code = "too_large"
+    stage: Stage = "limit"
+
+
 class NotFoundError(VoiceServerError):
     """An id that names nothing the caller may see."""
 
@@ -84,6 +93,12 @@ class StoreError(VoiceServerError):
 
     code = "not_saved"
     retryable = True
+
+
+class ToolError(VoiceServerError):
+    """A tool could not do what the language model asked. The model is told the sentence, no client is."""
+
+    stage: Stage = "llm"
 
 
 class AudioError(VoiceServerError):

@@ -14,7 +14,7 @@ from tests.fakes.scripted import TONE_VOICE, ScriptedLlm, ScriptedStt, ScriptedT
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms, duration_ms
 from voice_server.clock import LoopClock
 from voice_server.core import wire
-from voice_server.core.caller import Caller
+from voice_server.core.caller import Caller, Tier
 from voice_server.fakes.spoken import quiet, speak
 from voice_server.ids import ConversationId, new_session_id
 from voice_server.providers.resilient.chains import llm_chains, stt_chains, tts_chains
@@ -26,6 +26,8 @@ from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
 from voice_server.session.registry import SessionRegistry
 from voice_server.session.session import Session
+from voice_server.session.shared_vad import SharedVad
+from voice_server.tools.box import ToolBox
 
 FRAME_MS = 20
 VAD = wire.Changes(turn_detection=wire.TurnDetectionChanges(mode=wire.TurnMode.VAD))
@@ -203,6 +205,8 @@ class House:
     more_ttss: Sequence[ScriptedTts] = ()
     policy: Policy = Policy(retries=0)
     phrases: Phrases | None = None
+    detectable: tuple[str, ...] = ()
+    tools: ToolBox = field(default_factory=ToolBox)
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
@@ -212,14 +216,14 @@ class House:
         tts = tts_chains(
             [self.tts, *self.more_ttss], self.policy, lambda name: None, self.phrases or Phrases()
         )
-        catalogue = Catalogue(stt, llm, tts, self.strict)
+        catalogue = Catalogue(stt, llm, tts, self.strict, self.detectable)
         default = Choice(stt[0], llm[0], tts[0], TONE_VOICE, "en-US", "Be brief.")
         clock = LoopClock()
         return SessionRegistry(
             Equipment(
                 catalogue,
                 default,
-                ScriptedVad(),
+                SharedVad(ScriptedVad()),
                 self.score,
                 self.journal,
                 clock,
@@ -227,15 +231,25 @@ class House:
                 self.limits,
                 self.deadlines,
                 self.phrases,
+                tools=self.tools,
             ),
-            per_owner={},
+            per_owner=dict.fromkeys(Tier, 10),
         )
 
-    async def call(self, registry: SessionRegistry, init: wire.Init, *, is_paced: bool = True) -> Call:
+    async def call(
+        self,
+        registry: SessionRegistry,
+        init: wire.Init,
+        *,
+        is_paced: bool = True,
+        caller: Caller | None = None,
+    ) -> Call:
         clock = LoopClock()
         began_ms = clock.now()
         quiet_line = Quiet()
-        session = await registry.open(new_session_id(), Caller(), init, quiet_line, is_paced=is_paced)
+        session = await registry.open(
+            new_session_id(), caller or Caller(), init, quiet_line, is_paced=is_paced
+        )
         line = Line(session, began_ms)
         session.attach(line)
         line.start()
@@ -256,12 +270,13 @@ async def calling(
     conversation_id: str | None = None,
     is_paced: bool = True,
     opens_stream: bool = True,
+    caller: Caller | None = None,
 ) -> AsyncIterator[Call]:
     """A call, its microphone open, that is over at the end."""
     house = house or House()
     registry = house.registry()
     init = wire.Init(conversation_id=conversation_id, changes=changes, greeting=greeting)
-    call = await house.call(registry, init, is_paced=is_paced)
+    call = await house.call(registry, init, is_paced=is_paced, caller=caller)
     try:
         if opens_stream:
             await call.send(wire.StreamStart())

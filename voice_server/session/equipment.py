@@ -1,25 +1,27 @@
 """What sessions share; `app` makes it once."""
 
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from voice_server.audio.voice_activity import Vad
 from voice_server.clock import Clock
 from voice_server.core.journal import Journal
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.limits import Deadlines, SessionLimits
+from voice_server.session.prompts import Templates
+from voice_server.session.shared_vad import SharedVad
+from voice_server.tools.box import ToolBox
 
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """Providers and models, limits, clock, journal. `workers` decode clips; `default` is what a session uses
-    that wishes for nothing; `phrases` are what can be said without a voice."""
+    """Providers and models, limits, clock, journal, tools. `workers` decode clips; `default` is what a
+    session uses that wishes for nothing; `phrases` are what can be said without a voice."""
 
     catalogue: Catalogue
     default: Choice
-    vad: Vad
+    vad: SharedVad
     score: Score | None
     journal: Journal
     clock: Clock
@@ -27,3 +29,5 @@ class Equipment:
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
     phrases: Phrases | None = None
+    templates: Templates | None = None
+    tools: ToolBox = field(default_factory=ToolBox)

@@ -22,13 +22,13 @@ class Hearing:
         self,
         utterance: int,
         stt: SpeechToText,
-        language: str,
+        hints: SttHints,
         emit: Callable[[Event], None],
         serve: Callable[[str, str, int | None], None],
     ) -> None:
         self._utterance = utterance
         self._stt = stt
-        self._language = language
+        self._hints = hints
         self._emit = emit
         self._serve = serve
         self._stream: SttStream | None = None
@@ -55,7 +55,7 @@ class Hearing:
         """Until cancelled."""
         try:
             await self._stt.warm()
-            async with self._stt.open(SttHints(self._language)) as stream:
+            async with self._stt.open(self._hints) as stream:
                 self._stream = stream
                 stream.push(bytes(self._backlog))
                 self._backlog.clear()

@@ -4,15 +4,14 @@ The conversation sees one reply, whatever number of times the model is asked bet
 """
 
 import asyncio
-import json
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 import structlog
 
-from voice_server.core.events import Event, ReplyFailed, ReplyFinished, ReplyWritten, ToolCalled
+from voice_server.core.events import Event, ReplyFailed, ReplyFinished, ReplyWritten
 from voice_server.errors import ProviderError, VoiceServerError
 from voice_server.providers.base import (
     ChatMessage,
@@ -25,20 +24,14 @@ from voice_server.providers.base import (
     ToolUse,
 )
 from voice_server.session.ears import Serve
-from voice_server.session.limits import Deadlines
+from voice_server.session.tooling import Tooling
 
 log = structlog.get_logger()
 
+_MAY_BE_SPOKEN = (".", "!", "?", ",", ";", ":", "\n")
+
 MOST_ROUNDS = 8
 """How often a model may ask for tools within one reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolOutcome:
-    """What came of a tool call."""
-
-    output: str
-    is_error: bool = False
 
 
 class Mind:
@@ -51,21 +44,14 @@ class Mind:
         request: ReplyRequest,
         emit: Callable[[Event], None],
         serve: Serve,
-        deadlines: Deadlines,
+        tooling: Tooling,
     ) -> None:
         self._generation = generation
         self._llm = llm
         self._request = request
         self._emit = emit
         self._serve = serve
-        self._deadlines = deadlines
-        self._awaited: dict[str, asyncio.Future[ToolOutcome]] = {}
-
-    def deliver(self, call_id: str, outcome: ToolOutcome) -> None:
-        """The client's answer to a tool call; one that nobody waits for is ignored."""
-        future = self._awaited.get(call_id)
-        if future is not None and not future.done():
-            future.set_result(outcome)
+        self._tooling = tooling
 
     async def run(self) -> None:
         """Write until the reply is whole or has failed."""
@@ -78,7 +64,7 @@ class Mind:
                     self._emit(ReplyFinished(self._generation))
                     return
                 asked = ChatMessage("assistant", text, tool_uses=tuple(uses))
-                answers = [await self._call(use) for use in uses]
+                answers = await self._tooling.answers(uses)
                 request = replace(request, messages=[*request.messages, asked, *answers])
             raise ProviderError("The model kept calling tools without answering.", stage="llm")
         except VoiceServerError as error:
@@ -98,6 +84,8 @@ class Mind:
                     case TextDelta(piece):
                         text += piece
                         self._emit(ReplyWritten(self._generation, piece))
+                        if piece.endswith(_MAY_BE_SPOKEN):
+                            await asyncio.sleep(0)  # else a model that never waits would hold up the voice
                     case ToolCallDelta(use):
                         uses.append(use)
                     case ServedBy(name):
@@ -107,17 +95,3 @@ class Mind:
                     case _:
                         assert_never(delta)
         return text, uses
-
-    async def _call(self, use: ToolUse) -> ChatMessage:
-        """Have the client run a tool; unanswered, it counts as failed."""
-        future = self._awaited[use.call_id] = asyncio.get_running_loop().create_future()
-        self._emit(ToolCalled(self._generation, use.call_id, use.name, use.arguments))
-        try:
-            async with asyncio.timeout(self._deadlines.tool_ms / 1000):
-                outcome = await future
-        except TimeoutError:
-            outcome = ToolOutcome("The tool did not answer in time.", is_error=True)
-        finally:
-            del self._awaited[use.call_id]
-        content = json.dumps({"error": outcome.output}) if outcome.is_error else outcome.output
-        return ChatMessage("tool", content, call_id=use.call_id)

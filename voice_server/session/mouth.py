@@ -115,7 +115,10 @@ class Mouth:
         rate_hz = self._tts.capabilities.rate_hz
         async with aclosing(self._tts.speak(self._texts(), self._voice)) as chunks:
             async for chunk in chunks:
+                is_first = self._end_char == 0 and self._piece_ms == 0
                 await self._send_chunk(chunk, rate_hz)
+                if is_first:
+                    await asyncio.sleep(0)  # it goes out before a voice that never waits goes on
         if self._encoder is not None and (rest := self._encoder.finish()):
             self._produce(rest, "")
 

@@ -10,6 +10,7 @@ import secrets
 from collections import deque
 from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, assert_never
 
 import structlog
@@ -35,11 +36,12 @@ from voice_server.session.ears import Ears
 from voice_server.session.equipment import Equipment
 from voice_server.session.gate import Gate
 from voice_server.session.lifetime import Lifetime
-from voice_server.session.mind import ToolOutcome
 from voice_server.session.outbox import Outbox, audio_ms
+from voice_server.session.prompts import with_own_prompt, with_prompt
 from voice_server.session.replying import Replying
 from voice_server.session.silence import SilenceWatch
 from voice_server.session.timeline import Timelines
+from voice_server.tools.base import ToolOutcome
 
 log = structlog.get_logger()
 
@@ -72,8 +74,8 @@ class Session:
         self.resume_token = new_token()
         self._equipment = equipment
         self._limits, self._clock = equipment.limits, equipment.clock
-        self._chooser = Chooser(equipment.catalogue)
-        self._choice = self._chooser.apply(equipment.default, init.changes)
+        self._chooser = Chooser(equipment.catalogue, partial(equipment.tools.offered_to, caller))
+        self._choice = self._chosen(equipment.default, remembered.wishes, init.changes)
         self._greeting = init.greeting
         self._is_paced = is_paced
         self.outbox = Outbox(self._clock, self._limits.replay_bytes, self._limits.replay_ms)
@@ -120,6 +122,8 @@ class Session:
             equipment.deadlines,
             self._serve,
             equipment.phrases,
+            equipment.tools,
+            self._limits.tool_bridge_ms,
         )
         self._silence = SilenceWatch(self._clock, equipment.deadlines, self._break_silence)
         self._timelines = Timelines(self._clock, self._ears.moment_of)
@@ -269,10 +273,12 @@ class Session:
         """
         if self.is_over:
             return
+        if isinstance(message, wire.AudioIn):
+            if wait_ms := self.hear(message.data):
+                await asyncio.sleep(wait_ms / 1000)
+            return
         self._lifetime.sign()
         match message:
-            case wire.AudioIn(data):
-                await self._take_audio(data)
             case wire.StreamStart(changes):
                 form = changed_input(self._choice.input, changes)
                 self._choice = replace(self._choice, input=form)
@@ -298,9 +304,7 @@ class Session:
             case wire.ToolResult(call_id, output, is_error):
                 self._replying.deliver(call_id, ToolOutcome(output, is_error))
             case wire.Configure(changes):
-                self._choice = self._chooser.apply(self._choice, changes)
-                self._ears.use(self._choice)
-                self._emit(on.PolicyChanged(self._choice.policy, self._choice.language))
+                await self.change(changes)
                 self._show(wire.Configured(self.config))
                 self._spawn(self._learn_sentences(self._choice), "sentences")
             case wire.Ping(timestamp):
@@ -314,7 +318,35 @@ class Session:
             case _:
                 assert_never(message)
 
-    async def _take_audio(self, data: bytes) -> None:
+    async def change(self, changes: wire.Changes) -> None:
+        """Go on with these changes from the next turn.
+
+        Raises:
+            ProtocolError: they make no sense, or a strict server does not grant them.
+        """
+        changes = await with_prompt(changes, self._equipment.templates, self.caller.owner)
+        self._choice = self._chooser.apply(self._choice, changes)
+        self._ears.use(self._choice)
+        self._emit(on.PolicyChanged(self._choice.policy, self._choice.language))
+
+    def _chosen(self, default: Choice, *wishes: wire.Changes) -> Choice:
+        """The default with one wish granted after the other, and all that is to be told of them."""
+        choice = default
+        notes: tuple[str, ...] = ()
+        for wish in wishes:
+            choice = self._chooser.apply(choice, wish)
+            notes += choice.notes
+        return replace(choice, notes=notes)
+
+    def hear(self, data: bytes) -> float:
+        """Take live audio; gives for how many milliseconds no more of it shall be read.
+
+        Raises:
+            VoiceServerError: what was wrong with it; the session goes on.
+        """
+        if self.is_over:
+            return 0.0
+        self._lifetime.sign()
         if not self._ears.is_open:
             if not self._has_refused_audio:
                 self._has_refused_audio = True
@@ -322,13 +354,12 @@ class Session:
                     "Audio came while no input stream is open; send 'audio_stream_start' first.",
                     code="no_stream",
                 )
-            return
+            return 0.0
         passed_ms = self._ears.push(data)
         now = self._clock.now()
         self._input_due = Instant(max(self._input_due, now) + passed_ms)
         excess_ms = self._input_due - now - self._limits.input_ahead_ms
-        if excess_ms > 0 and self._choice.policy.mode is not wire.TurnMode.MANUAL:
-            await asyncio.sleep(excess_ms / 1000)
+        return excess_ms if excess_ms > 0 and self._choice.policy.mode is not wire.TurnMode.MANUAL else 0.0
 
     def _close_stream(self) -> None:
         if self._ears.is_open:
@@ -336,8 +367,9 @@ class Session:
             self._emit(on.StreamClosed(self._ears.position_ms))
 
     async def _take_clip(self, clip: wire.Clip) -> None:
-        choice = self._chooser.apply(self._choice, clip.changes)
         await self._join(clip.conversation_id)
+        # Some clients name a language in each recording, asked or not: none is lost for that.
+        choice = self._chooser.apply(self._choice, clip.changes, refuses_languages=False)
         self._clip_count += 1
         self._clips[self._clip_count] = (clip, choice)
         self._emit(on.ClipReceived(self._clip_count, ReplyOptions(paced=False)))
@@ -355,6 +387,10 @@ class Session:
             return
         joined = await self._equipment.journal.open(self.caller.owner, wished)
         self._begin(joined)
+        if joined.wishes != wire.Changes():
+            await self.change(
+                await with_own_prompt(joined.wishes, self._equipment.templates, self.caller.owner)
+            )
         self._emit(on.ConversationChanged(joined.id, joined.messages))
         self._report_missing(joined)
 
@@ -454,6 +490,8 @@ class Session:
         if command.utterance is not None:
             choice = self._choices.pop(command.utterance, choice)
         choice = self._chooser.apply(choice, wire.Changes(model=command.options.model))
+        if command.language is not None:
+            choice = self._chooser.answering(choice, command.language)
         self._timelines.start(command.utterance, choice.provider_names)
         self._replying.start(command, choice)
 

@@ -16,6 +16,7 @@ from voice_server.clock import Clock
 from voice_server.core.commands import Entry
 from voice_server.core.history import Message
 from voice_server.core.journal import Remembered
+from voice_server.core.wire import Changes, TemplateChoice
 from voice_server.errors import StoreError
 from voice_server.ids import ConversationId, MessageId, new_conversation_id
 from voice_server.store.database import Database
@@ -72,17 +73,17 @@ class StoredJournal:
             .limit(_REMEMBERED_MESSAGES)
         )
         async with self._database.read() as session:
-            known = select(ConversationRow.id).where(
+            known = select(ConversationRow).where(
                 ConversationRow.id == conversation_id, ConversationRow.owner == owner
             )
-            if await session.scalar(known) is None:
+            if (conversation := await session.scalar(known)) is None:
                 return None
             rows = (await session.execute(newest)).all()
         messages = [
             Message(MessageId(one.id), "user" if one.role == "user" else "assistant", one.content)
             for one in reversed(rows)
         ]
-        return Remembered(conversation_id, messages)
+        return Remembered(conversation_id, messages, _wishes_of(conversation))
 
     def record(self, owner: str, conversation_id: ConversationId, entry: Entry) -> Awaitable[None]:
         """Keep an entry; see `core.journal`."""
@@ -159,6 +160,11 @@ class StoredJournal:
             except Exception:
                 log.exception("ledger entry refused", conversation=line.conversation_id)
                 _fail(saved, StoreError("The database refused this."))
+
+
+def _wishes_of(row: ConversationRow) -> Changes:
+    template = TemplateChoice(row.template, row.template_variables) if row.template is not None else None
+    return Changes(model=row.model, system_prompt=row.system_prompt, template=template)
 
 
 def _fail(saved: asyncio.Future[None], error: StoreError) -> None:

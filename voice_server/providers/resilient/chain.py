@@ -15,9 +15,8 @@ from voice_server.errors import (
     VoiceServerError,
 )
 from voice_server.providers.base import Provider
-from voice_server.providers.registry import Role
 from voice_server.providers.resilient.guard import Guard
-from voice_server.providers.resilient.policy import Deadlines, Policy
+from voice_server.providers.resilient.policy import Deadlines, Policy, Role
 
 log = structlog.get_logger()
 

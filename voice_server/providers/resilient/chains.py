@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from voice_server.providers.base import LanguageModel, Provider, SpeechToText, TextToSpeech
-from voice_server.providers.registry import Role
 from voice_server.providers.resilient.guard import Guard
 from voice_server.providers.resilient.llm import LanguageModelChain
 from voice_server.providers.resilient.phrases import Phrases
-from voice_server.providers.resilient.policy import Policy
+from voice_server.providers.resilient.policy import Policy, Role
 from voice_server.providers.resilient.stt import SpeechToTextChain
 from voice_server.providers.resilient.tts import TextToSpeechChain
 

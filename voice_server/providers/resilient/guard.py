@@ -9,9 +9,8 @@ import structlog
 
 from voice_server.errors import ProviderError, ProviderUnavailable, VoiceServerError
 from voice_server.providers.base import Provider
-from voice_server.providers.registry import Role
 from voice_server.providers.resilient.breaker import Breaker, Pass, Status
-from voice_server.providers.resilient.policy import Policy
+from voice_server.providers.resilient.policy import Policy, Role
 
 log = structlog.get_logger()
 

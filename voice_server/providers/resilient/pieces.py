@@ -60,7 +60,7 @@ class Reading:
         self._stops_at = stops_at
         self.taken = 0
         self.finished = 0
-        self.fed_at_s = 0.0  # when the voice, which had spoken everything, got more
+        self.begin_patience: Callable[[], None] = nothing  # when a voice that had spoken everything gets more
         self.is_over = False
 
     @property
@@ -72,8 +72,13 @@ class Reading:
         while (piece := await self._pieces.wait(self._start + self.taken)) is not None:
             if self._stops_at(piece):
                 break
-            if self.is_starved:
-                self.fed_at_s = asyncio.get_running_loop().time()
+            was_starved = self.is_starved
             self.taken += 1
+            if was_starved:
+                self.begin_patience()
             yield self._rest if self.taken == 1 and self._rest else piece
         self.is_over = True
+
+
+def nothing() -> None:
+    """Nobody waits yet."""

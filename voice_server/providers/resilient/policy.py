@@ -2,8 +2,11 @@
 
 import random
 from dataclasses import dataclass
+from typing import Literal
 
 from voice_server.errors import VoiceServerError
+
+Role = Literal["stt", "llm", "tts"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,12 @@ from voice_server.core.playout import whole_words
 from voice_server.errors import ProviderError, ProviderTimeout, VoiceServerError
 from voice_server.providers.base import AudioChunk, TextToSpeech, TtsCapabilities, Voice
 from voice_server.providers.pieces import has_words
-from voice_server.providers.registry import Role
 from voice_server.providers.resilient.chain import Candidate, Chain
 from voice_server.providers.resilient.guard import Guard
 from voice_server.providers.resilient.languages import voice_like
 from voice_server.providers.resilient.phrases import Phrases
-from voice_server.providers.resilient.pieces import Pieces, Reading
-from voice_server.providers.resilient.policy import Policy
+from voice_server.providers.resilient.pieces import Pieces, Reading, nothing
+from voice_server.providers.resilient.policy import Policy, Role
 
 CHARS_PER_MS = 0.015
 """Of English speech: a guess for a voice of which nothing whole has been heard yet."""
@@ -147,20 +146,23 @@ class _SoFar:
         return text[len(whole_words(text, int(self.piece_ms * self._pace))) :].lstrip()
 
 
-async def _next(chunks: AsyncIterator[AudioChunk], reading: Reading, allowed_ms: float) -> AudioChunk | None:
+async def _next(
+    chunks: AsyncGenerator[AudioChunk, None], reading: Reading, allowed_ms: float
+) -> AudioChunk | None:
     """The next audio. Only while the voice has text to work on does the deadline run."""
-    loop = asyncio.get_running_loop()
-    asked_at_s = loop.time()
-    waiting = asyncio.ensure_future(anext(chunks, None))
+    allowed_s = allowed_ms / 1000
     try:
-        left_s = allowed_ms / 1000
-        while not (await asyncio.wait({waiting}, timeout=left_s))[0]:
-            silent_s = 0.0 if reading.is_starved else loop.time() - max(asked_at_s, reading.fed_at_s)
-            left_s = allowed_ms / 1000 - silent_s
-            if left_s <= 0.001:
-                raise ProviderTimeout(f"The voice was silent for {allowed_ms / 1000:g} s.", stage="tts")
-        return waiting.result()
+        async with asyncio.timeout(None if reading.is_starved else allowed_s) as patience:
+            reading.begin_patience = lambda: _allow(patience, allowed_s)
+            return await anext(chunks, None)
+    except TimeoutError as error:
+        if not patience.expired():
+            raise
+        raise ProviderTimeout(f"The voice was silent for {allowed_s:g} s.", stage="tts") from error
     finally:
-        if not waiting.done():
-            waiting.cancel()
-            await asyncio.wait({waiting})
+        reading.begin_patience = nothing
+
+
+def _allow(patience: asyncio.Timeout, allowed_s: float) -> None:
+    if patience.when() is None:
+        patience.reschedule(asyncio.get_running_loop().time() + allowed_s)
