@@ -288,6 +288,22 @@ async def test_a_filler_is_said_once_if_it_is_wished_for() -> None:
         )
 
 
+async def test_cutting_in_ends_every_call_at_once() -> None:
+    """On both sides of a switch, and while two models race."""
+    slow, quick = ScriptedLlm([[HANG]], name="slow"), ScriptedLlm([["One. ", HANG]], name="quick")
+    voice, other = ScriptedTts([Speaking(fails=DOWN)]), tts(Speaking(chunk_s=1.0), name="like")
+    policy = Policy(retries=0, hedge_ms=500)
+    house = House(llm=slow, more_llms=[quick], tts=voice, more_ttss=[other], policy=policy)
+    async with calling(house) as call:
+        await call.send(wire.TextIn("Hello"))
+        await call.pass_ms(700)
+        assert (slow.calls_open, quick.calls_open, other.replies_open) == (0, 1, 1)
+        await call.send(wire.Stop(), wire.TextIn("Again"))
+        await call.pass_ms(100)
+        assert (slow.calls_open, quick.calls_open, other.replies_open) == (0, 0, 0)
+        assert len(quick.requests) == 1
+
+
 class Moments(list[SttHints]):
     """When each of them came."""
 
