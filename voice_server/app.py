@@ -510,6 +510,9 @@ class VoiceServer:
             websocket_url=self.websocket_url,
             websocket_port=self.port,
             live_sessions=lambda: self.sessions.count,
+            features=frozenset(
+                {"voice_chat"} if self._semantics is None else {"voice_chat", "semantic_search"}
+            ),
             origins=settings.allowed_origins,
             limits=RestLimits(
                 limits.rest_json_bytes,
