@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.elevenlabs import VOICES, FakeElevenLabs
-from tests.fakes.script import PATIENCE_S, Fault, Script
-from tests.fakes.spoken import speak
 from voice_server.errors import ConfigurationError, ProviderError
+from voice_server.fakes.elevenlabs import VOICES, FakeElevenLabs
+from voice_server.fakes.script import PATIENCE_S, Fault, Script
+from voice_server.fakes.spoken import speak
 from voice_server.providers.base import FinalHeard, SttHints, SttStream
 from voice_server.providers.elevenlabs import speech, voice
 from voice_server.providers.elevenlabs.errors import ToldError, elevenlabs_error
