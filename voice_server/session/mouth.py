@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 CHUNK_MS = 100
 CHARS_PER_MS = 0.015  # of English speech: a guess for a piece whose length is not known yet
-_PACING_STEP_MS = 250  # the caller may be away: look again now and then
+_PACING_STEP_MS = 250  # the caller may be away: look again now and then; and send a few chunks at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,8 @@ class Mouth:
         most_ms = self._delivery.most_ahead_ms
         while most_ms is not None and (excess_ms := self._delivery.ahead_ms() + chunk_ms - most_ms) > 0:
             self._set_deadline(None)  # it is we who wait
-            await asyncio.sleep(max(min(excess_ms, _PACING_STEP_MS), 1) / 1000)
+            step_ms = min(_PACING_STEP_MS, most_ms / 4)
+            await asyncio.sleep(max(min(excess_ms, _PACING_STEP_MS), step_ms, 1) / 1000)
 
     def _send(self, pcm: bytes, rate_hz: int, piece: Piece, total_ms: float | None) -> None:
         assert self._encoder is not None

@@ -40,6 +40,9 @@ from voice_server.session.timeline import Timelines
 log = structlog.get_logger()
 
 
+_HURRY_MS = 200.0  # ahead of real time; less is the network's doing
+
+
 class Attachment(Protocol):
     """The connection that reads a session's outbox."""
 
@@ -289,6 +292,11 @@ class Session:
                 )
             case _:
                 assert_never(message)
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether live audio may be taken without asking it to slow down."""
+        return self._ears.is_open and self._input_due - self._clock.now() < _HURRY_MS
 
     def hear(self, data: bytes) -> float:
         """Take live audio; gives for how many milliseconds no more of it shall be read.
