@@ -3,12 +3,12 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
@@ -30,11 +30,13 @@ from voice_server.gateway.limits import GatewayLimits
 from voice_server.gateway.server import VoiceSocketServer, cannot_listen
 from voice_server.gateway.socket import Handshake, Socket
 from voice_server.ids import SessionId
+from voice_server.ops.metrics import CONTENT_TYPE, ServerMetrics
+from voice_server.ops.turns import TurnWatcher
 from voice_server.providers import registry
 from voice_server.providers.base import Voice
 from voice_server.providers.local.weights import WeightStore
 from voice_server.rest.api import create_api
-from voice_server.rest.context import RestContext, RestLimits
+from voice_server.rest.context import Exposition, RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
 from voice_server.services.conversations import Conversations
 from voice_server.services.discovery import Discovery
@@ -47,6 +49,9 @@ from voice_server.session.limits import Deadlines, SessionLimits
 from voice_server.session.registry import SessionRegistry
 from voice_server.session.shared_vad import SharedVad
 from voice_server.settings import Role, Settings
+
+if TYPE_CHECKING:
+    from voice_server.ops.tracing import TurnTracer
 
 log = structlog.get_logger()
 
@@ -239,6 +244,10 @@ class VoiceServer:
         self._clock = LoopClock()
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="clips")
         self._judges = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn")
+        self._metrics = ServerMetrics(lambda: self.sessions.count, lambda: self._connections())
+        self._connections: Callable[[], int] = lambda: 0
+        self._tracer = open_tracer(settings.traces, self._clock) if settings.traces else None
+        watchers: list[TurnWatcher] = [self._metrics, *([self._tracer] if self._tracer else [])]
         weights = WeightStore(settings.models_dir)
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
         self._providers = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
@@ -252,6 +261,7 @@ class VoiceServer:
             self._workers,
             session_limits(settings),
             session_deadlines(settings),
+            watchers,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)
@@ -278,6 +288,8 @@ class VoiceServer:
         async with AsyncExitStack() as stack:
             stack.callback(self._workers.shutdown, wait=False, cancel_futures=True)
             stack.callback(self._judges.shutdown, wait=False, cancel_futures=True)
+            if self._tracer is not None:
+                stack.callback(self._tracer.close)
             for provider in self._providers:
                 stack.push_async_callback(provider.close)
             settings, tls = self._settings, tls_context(self._settings)
@@ -291,7 +303,9 @@ class VoiceServer:
             self.port = await gateway.start(settings.host, settings.port)
             stack.push_async_callback(gateway.stop)
             rest, serving = await self._start_rest(settings, door, listener)
+            self._connections = lambda: door.count
             warming = asyncio.create_task(self.readiness.warm(), name="warm")
+            lag = asyncio.create_task(self._metrics.watch_lag(), name="loop lag")
             log.info(
                 "listening", websocket=self.websocket_url(settings.host, tls is not None), page=self.page_url
             )
@@ -300,6 +314,7 @@ class VoiceServer:
             finally:
                 door.is_shut = True
                 warming.cancel()
+                lag.cancel()
                 await self.sessions.drain(settings.limits.drain_s)
                 rest.should_exit = True
                 await serving
@@ -317,6 +332,9 @@ class VoiceServer:
             websocket_url=self.websocket_url,
             websocket_port=self.port,
             live_sessions=lambda: self.sessions.count,
+            exposition=Exposition(self._metrics.exposed, CONTENT_TYPE, settings.metrics == "open")
+            if settings.metrics != "off"
+            else None,
             origins=settings.allowed_origins,
             limits=RestLimits(
                 limits.rest_json_bytes,
@@ -370,6 +388,21 @@ class VoiceServer:
         return await asyncio.get_running_loop().run_in_executor(
             self._judges, self._smart_turn.probability, pcm
         )
+
+
+def open_tracer(endpoint: str, clock: Clock) -> "TurnTracer":
+    """Where traces of turns go.
+
+    Raises:
+        ConfigurationError: the extra that brings OpenTelemetry is not installed.
+    """
+    try:
+        from voice_server.ops import tracing
+    except ImportError as error:
+        raise ConfigurationError(
+            f"traces need a package that is not installed ({error}); run `pip install 'voice-server[otel]'`."
+        ) from error
+    return tracing.open_tracer(endpoint, clock)
 
 
 def check_exposure(settings: Settings) -> None:

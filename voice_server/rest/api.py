@@ -9,6 +9,7 @@ from voice_server.rest.context import RestContext
 from voice_server.rest.discovery import discovery_routes
 from voice_server.rest.errors import install_error_handlers
 from voice_server.rest.health import health_routes
+from voice_server.rest.metrics import metrics_routes
 from voice_server.rest.pages import page_routes
 from voice_server.rest.sockets import socket_routes
 from voice_server.rest.voice_stream import voice_stream_routes
@@ -25,6 +26,7 @@ def create_api(context: RestContext) -> FastAPI:
     )
     for routes in (
         health_routes(context),
+        metrics_routes(context),
         discovery_routes(context),
         voice_stream_routes(context),
         socket_routes(context),

@@ -58,6 +58,15 @@ class RestLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Exposition:
+    """What `/metrics` shows; `is_open`: to everybody."""
+
+    read: Callable[[], bytes]
+    media_type: str
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RestContext:
     """Everything a route may need. `websocket_url` gives the address for a request's own host."""
 
@@ -69,5 +78,6 @@ class RestContext:
     websocket_url: Callable[[str, bool], str]
     websocket_port: int
     live_sessions: Callable[[], int]
+    exposition: Exposition | None = None
     origins: tuple[str, ...] = ()
     limits: RestLimits = field(default_factory=RestLimits)

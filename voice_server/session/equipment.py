@@ -1,10 +1,12 @@
 """What sessions share; `app` makes it once."""
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from voice_server.clock import Clock
 from voice_server.core.journal import Journal
+from voice_server.ops.turns import TurnWatcher
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.limits import Deadlines, SessionLimits
@@ -25,3 +27,4 @@ class Equipment:
     workers: Executor
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
+    watchers: Sequence[TurnWatcher] = ()

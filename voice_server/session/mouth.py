@@ -61,16 +61,22 @@ class Mouth:
         self._unsent_ms = 0.0  # encoded, but still within the encoder
         self._end_char = 0
 
-    def feed(self, text: str, *, written: bool = True) -> None:
-        """More text; `written=False`: words that are no part of the reply's text."""
-        for piece in self._splitter.push(text) if written else self._splitter.own_words(text):
-            self._queue.put_nowait(piece)
+    def feed(self, text: str, *, written: bool = True) -> bool:
+        """More text; whether there is a piece to speak by it.
 
-    def finish(self) -> None:
-        """No more text comes."""
-        for piece in self._splitter.finish():
+        `written=False`: words that are no part of the reply's text.
+        """
+        pieces = self._splitter.push(text) if written else self._splitter.own_words(text)
+        for piece in pieces:
             self._queue.put_nowait(piece)
-        self._queue.put_nowait(None)
+        return bool(pieces)
+
+    def finish(self) -> bool:
+        """No more text comes; whether there is a piece to speak by it."""
+        pieces = self._splitter.finish()
+        for piece in (*pieces, None):
+            self._queue.put_nowait(piece)
+        return bool(pieces)
 
     async def run(self) -> None:
         """Speak until everything is out or the voice has failed."""

@@ -380,8 +380,13 @@ class Session:
                 self._show(output)
             case do.Record(conversation_id, entry):
                 self._equipment.journal.record(self.caller.owner, conversation_id, entry)
+                if isinstance(entry, do.AssistantHeard):
+                    for watcher in self._equipment.watchers:
+                        watcher.reply_heard(entry.turn_id, entry.heard_ms)
             case do.EndTurn(turn_id):
                 self._show(self._timelines.metrics(turn_id))
+                for watcher in self._equipment.watchers:
+                    watcher.turn_ended(self._timelines.report(self.id, self.conversation_id, turn_id))
             case do.OpenUtterance(utterance):
                 self._timelines.open(utterance)
                 self._ears.open_utterance(command)
@@ -397,9 +402,11 @@ class Session:
             case do.StartReply():
                 self._start_reply(command)
             case do.Speak():
-                self._replying.speak(command)
+                if self._replying.speak(command):
+                    self._timelines.note_clause()
             case do.FinishSpeech():
-                self._replying.finish(command)
+                if self._replying.finish(command):
+                    self._timelines.note_clause()
             case do.CancelReply():
                 self._replying.stop()
             case _:
