@@ -249,12 +249,13 @@ class VoiceServer:
         self._tracer = open_tracer(settings.traces, self._clock) if settings.traces else None
         watchers: list[TurnWatcher] = [self._metrics, *([self._tracer] if self._tracer else [])]
         weights = WeightStore(settings.models_dir)
+        self._vad = SileroVad(weights.path("silero-vad"))
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
         self._providers = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
         equipment = Equipment(
             catalogue,
             default,
-            SharedVad(SileroVad(weights.path("silero-vad"))),
+            SharedVad(self._vad),
             self._score,
             Conversations(limits.conversations),
             self._clock,
@@ -286,6 +287,9 @@ class VoiceServer:
     async def running(self) -> AsyncIterator[None]:
         """Listening inside, drained and closed after."""
         async with AsyncExitStack() as stack:
+            # FastAPI's caches keep the routes of every application there was, and with them all of this.
+            stack.callback(self._vad.close)
+            stack.callback(self._smart_turn.close)
             stack.callback(self._workers.shutdown, wait=False, cancel_futures=True)
             stack.callback(self._judges.shutdown, wait=False, cancel_futures=True)
             if self._tracer is not None:

@@ -70,6 +70,10 @@ class SileroVad:
         self._session = open_model(model_path)
         self._rate = np.array(STT_RATE_HZ, np.int64)
 
+    def close(self) -> None:
+        """Free the model, whoever still holds this object."""
+        del self._session
+
     def initial_state(self) -> VadState:
         """The state of a stream that has not begun."""
         return VadState()
