@@ -19,7 +19,7 @@ _HEARD = "conversation.item.input_audio_transcription"
 
 
 class FakeOpenAi(AsgiFake):
-    """`script.words` are the reply's deltas, and what is heard in any speech."""
+    """`script.words` are the reply's deltas, and what is heard in any speech. A tool is asked for once."""
 
     async def http(self, exchange: Exchange) -> None:
         match exchange.path:
@@ -39,7 +39,9 @@ class FakeOpenAi(AsgiFake):
         body = exchange.json
         call = Call(_key(exchange.headers), body["model"], raw=body)
         events = [_delta({"role": "assistant", "content": word}) for word in self.script.words]
-        for index, use in enumerate(self.script.tool_uses):
+        is_answered = body["messages"][-1]["role"] == "tool"
+        uses = () if is_answered else self.script.tool_uses
+        for index, use in enumerate(uses):
             half = len(use.arguments) // 2
             first = {"name": use.name, "arguments": use.arguments[:half]}
             events.append(
@@ -53,7 +55,7 @@ class FakeOpenAi(AsgiFake):
             )
             rest = {"arguments": use.arguments[half:]}
             events.append(_delta({"tool_calls": [{"index": index, "function": rest}]}))
-        events.append(_delta({}, "tool_calls" if self.script.tool_uses else "stop"))
+        events.append(_delta({}, "tool_calls" if uses else "stop"))
         if body.get("stream_options", {}).get("include_usage"):
             usage = {
                 "prompt_tokens": self.script.prompt_tokens,
@@ -70,7 +72,12 @@ class FakeOpenAi(AsgiFake):
         self.seen.hear(len(wav) - 44)
         words = {name.removesuffix("[]"): value.decode() for name, value in fields.items() if name != "file"}
         call = Call(_key(exchange.headers), words["model"], _language(words))
-        answer = json.dumps({"text": self.script.text, "usage": {"type": "duration", "seconds": 1}}).encode()
+        told = {
+            "text": self.script.text,
+            "languages": _found(self.script.language),
+            "usage": {"type": "duration", "seconds": 1},
+        }
+        answer = json.dumps(told).encode()
         await exchange.play(self.seen, call, self.script, "application/json", [answer[:10], answer[10:]])
 
     async def _speak(self, exchange: Exchange) -> None:
@@ -149,7 +156,11 @@ class _Transcription:
                 while self._item_words < len(self._script.words):
                     await self._word()
                 await self._send(
-                    f"{_HEARD}.completed", item_id=item_id, content_index=0, transcript=self._script.text
+                    f"{_HEARD}.completed",
+                    item_id=item_id,
+                    content_index=0,
+                    transcript=self._script.text,
+                    languages=_found(self._script.language),
                 )
                 self._item += 1
                 self._item_bytes = self._item_words = 0
@@ -181,6 +192,10 @@ def _delta(delta: Mapping[str, Any], finish_reason: str | None = None) -> bytes:
 
 def _event(data: Mapping[str, Any]) -> bytes:
     return b"data: " + json.dumps(data).encode() + b"\n\n"
+
+
+def _found(language: str | None) -> list[dict[str, str]]:
+    return [] if language is None else [{"code": language}]
 
 
 def _language(about: Mapping[str, Any]) -> str | None:

@@ -93,6 +93,8 @@ class ScriptedStt(_Scripted):
         usual: Listening | None = None,
         *,
         name: str = "scripted",
+        languages: tuple[str, ...] = ("en",),
+        detects_language: bool = False,
         partial_every_ms: float | None = None,
         partial_s: float = 0.0,
         warm_s: float = 0.0,
@@ -101,6 +103,7 @@ class ScriptedStt(_Scripted):
         super().__init__(name, warm_s, warm_error)
         self._script = iter(script)
         self._usual = usual or Listening()
+        self._languages, self._detects_language = languages, detects_language
         self._partial_every_bytes = bytes_of_ms(partial_every_ms, STT_RATE_HZ) if partial_every_ms else None
         self._partial_s = partial_s
         self.hints: list[SttHints] = []
@@ -108,7 +111,12 @@ class ScriptedStt(_Scripted):
 
     @property
     def capabilities(self) -> SttCapabilities:
-        return SttCapabilities(("en",), partials=self._partial_every_bytes is not None, streaming=True)
+        return SttCapabilities(
+            self._languages,
+            partials=self._partial_every_bytes is not None,
+            streaming=True,
+            detects_language=self._detects_language,
+        )
 
     @asynccontextmanager
     async def open(self, hints: SttHints) -> AsyncIterator["ScriptedSttStream"]:
@@ -260,19 +268,22 @@ class ScriptedTts(_Scripted):
         chunk_ms: float = 200.0,
         rate_hz: int = 24_000,
         voices: tuple[Voice, ...] = (TONE_VOICE,),
+        has_all_voices: bool = True,
         warm_s: float = 0.0,
         warm_error: Exception | None = None,
     ) -> None:
         super().__init__(name, warm_s, warm_error)
-        self.capabilities = TtsCapabilities(voices, rate_hz)
+        self.capabilities = TtsCapabilities(voices, rate_hz, has_all_voices=has_all_voices)
         self._script = iter(script)
         self._usual = usual or Speaking()
         self._character_ms, self._chunk_ms = character_ms, chunk_ms
         self.spoken: list[str] = []
+        self.voices: list[Voice] = []
         self.replies_open = 0
 
     async def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncGenerator[AudioChunk, None]:
         self.replies_open += 1
+        self.voices.append(voice)
         try:
             number = 0
             async for piece in text:

@@ -19,7 +19,12 @@ from voice_server.session.choice import Catalogue
 from voice_server.settings import Settings, load_settings
 
 # One machine plays all the callers; with real models short replies show as much as long ones.
-_SETTINGS = {"rest_port": 0, "max_tokens": 48, "limits": {"connections_per_address": 10_000}}
+_SETTINGS = {
+    "rest_port": 0,
+    "max_tokens": 48,
+    "database_url": "sqlite://",
+    "limits": {"connections_per_address": 10_000},
+}
 
 
 def null_server(port: int, work: Work) -> VoiceServer:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from voice_server.core.history import Message
 from voice_server.core.policy import ReplyOptions
-from voice_server.core.wire import Output
+from voice_server.core.wire import Metrics, Output
 from voice_server.ids import ConversationId, TurnId
 
 # ── To the caller and the journal ────────────────────────────────────────────────────────────────
@@ -54,7 +54,21 @@ class ServerSaid:
     text: str
 
 
-Entry = UserSaid | AssistantWrote | AssistantHeard | ServerSaid
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A new conversation, of this person."""
+
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMeasured:
+    """How long the turn took, who served it and what it cost."""
+
+    metrics: Metrics
+
+
+Entry = Began | UserSaid | AssistantWrote | AssistantHeard | ServerSaid | TurnMeasured
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +136,7 @@ class TranscribeClip:
 class StartReply:
     """Write a reply to `messages` and speak it; without messages the words come by `Speak`.
 
-    `utterance` names what it answers, for the timings.
+    `utterance` names what it answers, for the timings; `language` is what that was heard to be in.
     """
 
     generation: int
@@ -130,6 +144,7 @@ class StartReply:
     utterance: int | None
     messages: tuple[Message, ...] | None
     options: ReplyOptions
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voice_server.clock import Clock
 from voice_server.core.journal import Journal
@@ -10,13 +10,15 @@ from voice_server.ops.turns import TurnWatcher
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.limits import Deadlines, SessionLimits
+from voice_server.session.prompts import Templates
 from voice_server.session.shared_vad import SharedVad
+from voice_server.tools.box import ToolBox
 
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """Providers and models, limits, clock, journal. `workers` decode clips; `default` is what a session uses
-    that wishes for nothing."""
+    """Providers and models, limits, clock, journal, tools. `workers` decode clips; `default` is what a
+    session uses that wishes for nothing."""
 
     catalogue: Catalogue
     default: Choice
@@ -27,4 +29,6 @@ class Equipment:
     workers: Executor
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
+    templates: Templates | None = None
+    tools: ToolBox = field(default_factory=ToolBox)
     watchers: Sequence[TurnWatcher] = ()
