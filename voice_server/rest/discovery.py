@@ -124,7 +124,7 @@ def discovery_routes(context: RestContext) -> APIRouter:
             authentication=Authentication(required=context.keys.is_required),
         )
 
-    @router.get("/api/speech/providers")
+    @router.get("/speech/providers")
     async def speech_providers() -> SpeechProviders:
         """Who listens and who speaks: only what is really configured. Needs no key."""
         return SpeechProviders(
@@ -133,7 +133,7 @@ def discovery_routes(context: RestContext) -> APIRouter:
             tts={one.name: one.title for one in found.tts},
         )
 
-    @router.get("/api/models")
+    @router.get("/models")
     async def models() -> Models:
         """The language models one may ask for. Needs no key."""
         return Models(

@@ -69,6 +69,8 @@ class PostgresVectors:
 
     async def nearest(self, scope: Scope, vector: Vector, most: int) -> list[tuple[int, float]]:
         async with self._database.read() as session:
+            # An owner of few messages and one of many want different plans.
+            await session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
             if scope.conversation_id is not None or await self._is_small(session, scope):
                 # Plus nothing, so that the index, which is of the bare distance, does not serve.
                 distance = "(v.vector <=> CAST(CAST(:vector AS text) AS halfvec)) + 0"
