@@ -19,6 +19,7 @@ from voice_server.audio.voice_activity import SileroVad
 from voice_server.clock import Clock, LoopClock
 from voice_server.core import wire
 from voice_server.core.caller import Caller, Tier
+from voice_server.core.journal import Journal
 from voice_server.core.policy import TurnPolicy
 from voice_server.dialects.base import Dialect
 from voice_server.dialects.native.codec import NativeDialect
@@ -310,6 +311,7 @@ class VoiceServer:
         catalogue: Catalogue,
         default: Choice,
         embeddings: Embeddings | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._settings = settings
         limits = settings.limits
@@ -349,7 +351,7 @@ class VoiceServer:
             default,
             SharedVad(self._vad),
             self._score,
-            self._journal,
+            journal or self._journal,
             self._clock,
             self._workers,
             session_limits(settings),

@@ -12,6 +12,7 @@ import sys
 import uvloop
 
 from voice_server.app import VoiceServer, default_choice, load_catalogue
+from voice_server.bench.journal import MemoryJournal
 from voice_server.bench.null import VOICE, NullLanguageModel, NullSpeechToText, NullTextToSpeech
 from voice_server.bench.work import Task, Work, task
 from voice_server.ops.logging import configure_logging
@@ -31,7 +32,7 @@ def null_server(port: int, work: Work) -> VoiceServer:
     """A server on this port (0: a free one) whose providers are null."""
     settings = Settings.model_validate({**_SETTINGS, "port": port, "tts_voice": VOICE.id})
     catalogue = Catalogue([NullSpeechToText(work)], [NullLanguageModel(work)], [NullTextToSpeech(work)])
-    return VoiceServer(settings, catalogue, default_choice(settings, catalogue))
+    return VoiceServer(settings, catalogue, default_choice(settings, catalogue), journal=MemoryJournal())
 
 
 def offline_server(port: int, llm_model: str) -> VoiceServer:
@@ -39,7 +40,7 @@ def offline_server(port: int, llm_model: str) -> VoiceServer:
     settings = load_settings(None, {**_SETTINGS, "port": port, "llm_model": llm_model})
     settings = settings.model_copy(update={"stt": ("local",), "llm": ("local",), "tts": ("local",)})
     catalogue = load_catalogue(settings)
-    return VoiceServer(settings, catalogue, default_choice(settings, catalogue))
+    return VoiceServer(settings, catalogue, default_choice(settings, catalogue), journal=MemoryJournal())
 
 
 async def main(wished: Task) -> None:
