@@ -3,12 +3,12 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
@@ -19,6 +19,7 @@ from voice_server.audio.voice_activity import SileroVad
 from voice_server.clock import Clock, LoopClock
 from voice_server.core import wire
 from voice_server.core.caller import Caller, Tier
+from voice_server.core.journal import Journal
 from voice_server.core.policy import TurnPolicy
 from voice_server.core.sentences import sentences_in
 from voice_server.dialects.base import Dialect
@@ -32,6 +33,8 @@ from voice_server.gateway.limits import GatewayLimits
 from voice_server.gateway.server import VoiceSocketServer, cannot_listen
 from voice_server.gateway.socket import Handshake, Socket
 from voice_server.ids import SessionId
+from voice_server.ops.metrics import CONTENT_TYPE, ServerMetrics
+from voice_server.ops.turns import TurnWatcher
 from voice_server.providers import registry
 from voice_server.providers.base import Embeddings, Provider, Voice
 from voice_server.providers.local.weights import WeightStore
@@ -42,7 +45,7 @@ from voice_server.providers.resilient.phrases import Phrases
 from voice_server.providers.resilient.policy import Deadlines as ProviderDeadlines
 from voice_server.providers.resilient.policy import Policy
 from voice_server.rest.api import create_api
-from voice_server.rest.context import RestContext, RestLimits
+from voice_server.rest.context import Exposition, RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
 from voice_server.services.chat import Chat, ChatDefaults
 from voice_server.services.discovery import Discovery
@@ -72,6 +75,9 @@ from voice_server.tools.box import ToolBox, ToolRules
 from voice_server.tools.functions import Functions
 from voice_server.tools.http import Endpoint, HttpTools
 from voice_server.tools.mcp import McpAddress, McpServer
+
+if TYPE_CHECKING:
+    from voice_server.ops.tracing import TurnTracer
 
 log = structlog.get_logger()
 
@@ -328,13 +334,19 @@ class VoiceServer:
         catalogue: Catalogue,
         default: Choice,
         embeddings: Embeddings | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._settings = settings
         limits = settings.limits
         self._clock = LoopClock()
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="clips")
         self._judges = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn")
+        self._metrics = ServerMetrics(lambda: self.sessions.count, lambda: self._connections())
+        self._connections: Callable[[], int] = lambda: 0
+        self._tracer = open_tracer(settings.traces, self._clock) if settings.traces else None
+        watchers: list[TurnWatcher] = [self._metrics, *([self._tracer] if self._tracer else [])]
         weights = WeightStore(settings.models_dir)
+        self._vad = SileroVad(weights.path("silero-vad"))
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
         self._voices = VoiceLists(catalogue.tts, settings.voices_refresh_min * 60)
         self._phrases = Phrases() if settings.resilience.prerender else None
@@ -363,9 +375,9 @@ class VoiceServer:
         equipment = Equipment(
             catalogue,
             default,
-            SharedVad(SileroVad(weights.path("silero-vad"))),
+            SharedVad(self._vad),
             self._score,
-            self._journal,
+            journal or self._journal,
             self._clock,
             self._workers,
             session_limits(settings),
@@ -373,6 +385,7 @@ class VoiceServer:
             phrases=self._phrases,
             templates=self._templates,
             tools=self.tools,
+            watchers=watchers,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)
@@ -414,8 +427,13 @@ class VoiceServer:
     async def running(self) -> AsyncIterator[None]:
         """Listening inside, drained and closed after."""
         async with AsyncExitStack() as stack:
+            # FastAPI's caches keep the routes of every application there was, and with them all of this.
+            stack.callback(self._vad.close)
+            stack.callback(self._smart_turn.close)
             stack.callback(self._workers.shutdown, wait=False, cancel_futures=True)
             stack.callback(self._judges.shutdown, wait=False, cancel_futures=True)
+            if self._tracer is not None:
+                stack.callback(self._tracer.close)
             for provider in self._providers:
                 stack.push_async_callback(provider.close)
             await stack.enter_async_context(self._keeping())
@@ -431,7 +449,9 @@ class VoiceServer:
             self.port = await gateway.start(settings.host, settings.port)
             stack.push_async_callback(gateway.stop)
             rest, serving = await self._start_rest(settings, door, listener)
+            self._connections = lambda: door.count
             warming = asyncio.create_task(self._warm(), name="warm")
+            lag = asyncio.create_task(self._metrics.watch_lag(), name="loop lag")
             log.info(
                 "listening", websocket=self.websocket_url(settings.host, tls is not None), page=self.page_url
             )
@@ -440,6 +460,7 @@ class VoiceServer:
             finally:
                 door.is_shut = True
                 warming.cancel()
+                lag.cancel()
                 drain_s = settings.limits.drain_s
                 await asyncio.gather(self.sessions.drain(drain_s), self._chat.drain(drain_s))
                 rest.should_exit = True
@@ -510,6 +531,9 @@ class VoiceServer:
             websocket_url=self.websocket_url,
             websocket_port=self.port,
             live_sessions=lambda: self.sessions.count,
+            exposition=Exposition(self._metrics.exposed, CONTENT_TYPE, settings.metrics == "open")
+            if settings.metrics != "off"
+            else None,
             origins=settings.allowed_origins,
             limits=RestLimits(
                 limits.rest_json_bytes,
@@ -563,6 +587,21 @@ class VoiceServer:
         return await asyncio.get_running_loop().run_in_executor(
             self._judges, self._smart_turn.probability, pcm
         )
+
+
+def open_tracer(endpoint: str, clock: Clock) -> "TurnTracer":
+    """Where traces of turns go.
+
+    Raises:
+        ConfigurationError: the extra that brings OpenTelemetry is not installed.
+    """
+    try:
+        from voice_server.ops import tracing
+    except ImportError as error:
+        raise ConfigurationError(
+            f"traces need a package that is not installed ({error}); run `pip install 'voice-server[otel]'`."
+        ) from error
+    return tracing.open_tracer(endpoint, clock)
 
 
 def check_exposure(settings: Settings) -> None:

@@ -16,6 +16,7 @@ from voice_server.rest.features import feature_routes
 from voice_server.rest.feedback import feedback_routes
 from voice_server.rest.fields import ErrorBody
 from voice_server.rest.health import health_routes
+from voice_server.rest.metrics import metrics_routes
 from voice_server.rest.pages import page_routes
 from voice_server.rest.request_id import HEADER, RequestIds
 from voice_server.rest.search import search_routes
@@ -68,6 +69,7 @@ def create_api(context: RestContext) -> FastAPI:
     for version in ("/api", "/api/v1"):
         app.include_router(api, prefix=version)
     app.include_router(chat_stream_routes(context), responses=_ERRORS)
+    app.include_router(metrics_routes(context))
     app.include_router(socket_routes(context))
     app.include_router(page_routes(app))
     return app

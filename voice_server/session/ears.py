@@ -178,8 +178,7 @@ class Ears:
     def _listen(self, detector: VoiceDetector, pcm: bytes) -> None:
         self._tell_all(detector.add(pcm))
         if detector.question is not None:
-            is_urgent = detector.is_stirred or self._current is not None or bool(self._open)
-            self._vad.ask(detector, self._tell_all, is_urgent=is_urgent)
+            self._vad.ask(detector, self._tell_all)
 
     def _tell_all(self, edges: list[VoiceEdge]) -> None:
         for edge in edges:

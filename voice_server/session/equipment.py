@@ -1,10 +1,12 @@
 """What sessions share; `app` makes it once."""
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from voice_server.clock import Clock
 from voice_server.core.journal import Journal
+from voice_server.ops.turns import TurnWatcher
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
@@ -31,3 +33,4 @@ class Equipment:
     phrases: Phrases | None = None
     templates: Templates | None = None
     tools: ToolBox = field(default_factory=ToolBox)
+    watchers: Sequence[TurnWatcher] = ()

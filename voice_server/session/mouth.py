@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 CHUNK_MS = 100
 CHARS_PER_MS = 0.015  # of English speech: a guess for a piece whose length is not known yet
-_PACING_STEP_MS = 250  # the caller may be away: look again now and then
+_PACING_STEP_MS = 250  # the caller may be away: look again now and then; and send a few chunks at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,22 @@ class Mouth:
         self._unsent_ms = 0.0  # encoded, but still within the encoder
         self._end_char = 0
 
-    def feed(self, text: str, *, written: bool = True) -> None:
-        """More text; `written=False`: words that are no part of the reply's text."""
-        for piece in self._splitter.push(text) if written else self._splitter.own_words(text):
-            self._queue.put_nowait(piece)
+    def feed(self, text: str, *, written: bool = True) -> bool:
+        """More text; whether there is a piece to speak by it.
 
-    def finish(self) -> None:
-        """No more text comes."""
-        for piece in self._splitter.finish():
+        `written=False`: words that are no part of the reply's text.
+        """
+        pieces = self._splitter.push(text) if written else self._splitter.own_words(text)
+        for piece in pieces:
             self._queue.put_nowait(piece)
-        self._queue.put_nowait(None)
+        return bool(pieces)
+
+    def finish(self) -> bool:
+        """No more text comes; whether there is a piece to speak by it."""
+        pieces = self._splitter.finish()
+        for piece in (*pieces, None):
+            self._queue.put_nowait(piece)
+        return bool(pieces)
 
     async def run(self) -> None:
         """Speak until everything is out or the voice has failed."""
@@ -144,7 +150,8 @@ class Mouth:
     async def _pace(self, chunk_ms: float) -> None:
         most_ms = self._delivery.most_ahead_ms
         while most_ms is not None and (excess_ms := self._delivery.ahead_ms() + chunk_ms - most_ms) > 0:
-            await asyncio.sleep(max(min(excess_ms, _PACING_STEP_MS), 1) / 1000)
+            step_ms = min(_PACING_STEP_MS, most_ms / 4)
+            await asyncio.sleep(max(min(excess_ms, _PACING_STEP_MS), step_ms, 1) / 1000)
 
     def _send(self, pcm: bytes, rate_hz: int, piece: Piece, total_ms: float | None) -> None:
         self._piece_ms += duration_ms(len(pcm), rate_hz)

@@ -84,15 +84,17 @@ class Replying:
             )
             self._tasks.append(self._spawn(self._mouth.run(), "mouth"))
 
-    def speak(self, command: do.Speak) -> None:
-        """More text for the mouth."""
-        if self._mouth is not None and command.generation == self._generation:
-            self._mouth.feed(command.text, written=command.written)
+    def speak(self, command: do.Speak) -> bool:
+        """More text for the mouth; whether that made a piece that can be spoken."""
+        if self._mouth is None or command.generation != self._generation:
+            return False
+        return self._mouth.feed(command.text, written=command.written)
 
-    def finish(self, command: do.FinishSpeech) -> None:
-        """No more text comes for the mouth."""
-        if self._mouth is not None and command.generation == self._generation:
-            self._mouth.finish()
+    def finish(self, command: do.FinishSpeech) -> bool:
+        """No more text comes for the mouth; whether the rest is a piece that can be spoken."""
+        if self._mouth is None or command.generation != self._generation:
+            return False
+        return self._mouth.finish()
 
     def say(self, sentence: Sentence) -> bool:
         """Say at once what is known by heart; gives whether it could be said."""

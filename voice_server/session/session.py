@@ -46,6 +46,9 @@ from voice_server.tools.base import ToolOutcome
 log = structlog.get_logger()
 
 
+_HURRY_MS = 200.0  # ahead of real time; less is the network's doing
+
+
 class Attachment(Protocol):
     """The connection that reads a session's outbox."""
 
@@ -338,6 +341,11 @@ class Session:
             notes += choice.notes
         return replace(choice, notes=notes)
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether live audio may be taken without asking it to slow down."""
+        return self._ears.is_open and self._input_due - self._clock.now() < _HURRY_MS
+
     def hear(self, data: bytes) -> float:
         """Take live audio; gives for how many milliseconds no more of it shall be read.
 
@@ -438,10 +446,15 @@ class Session:
                 recorded = self._record(conversation_id, entry)
                 if isinstance(entry, do.UserSaid | do.AssistantWrote):
                     self._recorded = recorded
+                if isinstance(entry, do.AssistantHeard):
+                    for watcher in self._equipment.watchers:
+                        watcher.reply_heard(entry.turn_id, entry.heard_ms)
             case do.EndTurn(turn_id):
                 metrics = self._timelines.metrics(turn_id)
                 self._record(self.conversation_id, do.TurnMeasured(metrics))
                 self._show(metrics)
+                for watcher in self._equipment.watchers:
+                    watcher.turn_ended(self._timelines.report(self.id, self.conversation_id, turn_id))
             case do.OpenUtterance(utterance):
                 self._timelines.open(utterance)
                 self._ears.open_utterance(command)
@@ -457,9 +470,11 @@ class Session:
             case do.StartReply():
                 self._start_reply(command)
             case do.Speak():
-                self._replying.speak(command)
+                if self._replying.speak(command):
+                    self._timelines.note_clause()
             case do.FinishSpeech():
-                self._replying.finish(command)
+                if self._replying.finish(command):
+                    self._timelines.note_clause()
             case do.CancelReply():
                 self._replying.stop()
             case _:

@@ -120,6 +120,11 @@ class Settings(BaseSettings):
     """The least severe log line that is written."""
     log_format: Literal["console", "json"] = "console"
     """`console` is for people, `json` for machines."""
+    metrics: Literal["off", "private", "open"] = "private"
+    """Who may read `/metrics` on the REST port: nobody; whoever has a key, and this machine; or everybody."""
+    traces: Annotated[str, Field(pattern=r"^(https?://[^\s/]+\S*)?$")] = ""
+    """Where a trace of each turn is sent by OTLP over HTTP, such as `http://localhost:4318/v1/traces`; empty
+    sends none. Needs the extra `otel`."""
     stt: ProviderNames = ("local",)
     """Speech-to-text providers: the first is used unless a caller asks for another of them, the others in
     their order when it fails."""
