@@ -534,6 +534,9 @@ class VoiceServer:
             exposition=Exposition(self._metrics.exposed, CONTENT_TYPE, settings.metrics == "open")
             if settings.metrics != "off"
             else None,
+            features=frozenset(
+                {"voice_chat"} if self._semantics is None else {"voice_chat", "semantic_search"}
+            ),
             origins=settings.allowed_origins,
             limits=RestLimits(
                 limits.rest_json_bytes,
