@@ -21,6 +21,7 @@ from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
+from voice_server.session.prompts import Templates
 from voice_server.session.registry import SessionRegistry
 from voice_server.session.session import Session
 from voice_server.session.shared_vad import SharedVad
@@ -202,6 +203,7 @@ class House:
     more_ttss: Sequence[ScriptedTts] = ()
     detectable: tuple[str, ...] = ()
     tools: ToolBox = field(default_factory=ToolBox)
+    templates: Templates | None = None
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
@@ -226,6 +228,7 @@ class House:
                 self.workers,
                 self.limits,
                 self.deadlines,
+                templates=self.templates,
                 tools=self.tools,
             ),
             per_owner=dict.fromkeys(Tier, 10),
