@@ -4,6 +4,7 @@ They wait by the event loop's clock, so in virtual time they are exact and cost 
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.fakes.spoken import spelled
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
 from voice_server.audio.voice_activity import VadState
+from voice_server.errors import ProviderError
+from voice_server.fakes.spoken import spelled
 from voice_server.providers.base import (
     AudioChunk,
     ChatMessage,
+    EmbeddingCapabilities,
     FinalHeard,
     LlmCapabilities,
     PartialHeard,
@@ -320,6 +323,39 @@ def tone(duration_ms: float, rate_hz: int) -> bytes:
     """440 Hz, PCM16 mono."""
     times = np.arange(int(duration_ms * rate_hz / 1000)) / rate_hz
     return (8_000 * np.sin(2 * np.pi * 440 * times)).astype("<i2").tobytes()
+
+
+# ── Embeddings ───────────────────────────────────────────────────────────────────────────────────
+
+
+class ScriptedEmbeddings(_Scripted):
+    """Texts of the same words are near. `fails`, as long as it is set; `refuses` any text with this in it."""
+
+    def __init__(self, *, model: str = "scripted/words", dimensions: int = 96) -> None:
+        super().__init__("scripted", 0.0, None)
+        self.model = model
+        self.capabilities = EmbeddingCapabilities(dimensions, ("en",))
+        self.fails: Exception | None = None
+        self.refuses: str | None = None
+        self.takes_s = 0.0
+        self.embedded: list[str] = []
+
+    async def embed(self, texts: Sequence[str], *, urgent: bool = True) -> list[NDArray[np.float32]]:
+        await asyncio.sleep(self.takes_s)
+        if self.fails is not None:
+            raise self.fails
+        if self.refuses is not None and any(self.refuses in text for text in texts):
+            raise ProviderError("A text was refused.", retryable=False)
+        self.embedded += texts
+        return [self._vector(text) for text in texts]
+
+    def _vector(self, text: str) -> NDArray[np.float32]:
+        words = ["", *text.lower().split()]
+        seeds = [int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) for word in words]
+        rows = [np.random.default_rng(seed).normal(size=self.capabilities.dimensions) for seed in seeds]
+        vector = np.sum(rows, axis=0)
+        unit: NDArray[np.float32] = (vector / np.linalg.norm(vector)).astype(np.float32)
+        return unit
 
 
 # ── What decides about turns ─────────────────────────────────────────────────────────────────────

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import pytest
 
 from tests.fakes.scripted import ScriptedLlm, spread
-from tests.fakes.spoken import speak
 from tests.session.rig import VAD, Call, House, calling, wav
 from voice_server.core import wire
 from voice_server.core.wire import Changes, TurnDetectionChanges, TurnMode
 from voice_server.errors import NotFoundError, ProtocolError
+from voice_server.fakes.spoken import speak
 from voice_server.ids import ConversationId
 
 pytestmark = pytest.mark.session

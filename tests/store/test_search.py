@@ -56,6 +56,10 @@ async def embed(database: Database, owner: str | None = None) -> None:
         )
 
 
+async def held(database: Database, word: str, scope: Scope = OURS) -> list[int]:
+    return (await MessageIndex(database).holding(scope, [word]))[word]
+
+
 async def test_what_is_written_waits_for_its_vector_and_then_no_more(database: Database) -> None:
     index = MessageIndex(database)
     positions = await write(database, ["one", "two"])
@@ -99,8 +103,8 @@ async def test_a_message_that_says_something_else_is_embedded_again(database: Da
         await session.execute(text("UPDATE messages SET content = 'the whole', cost = 1"))
     assert await vectors.cosines([position], direction(1)) == {}
     assert [one.content for one in await index.unembedded(None, 10)] == ["the whole"]
-    assert await index.holding(OURS, "reply") == []
-    assert await index.holding(OURS, "whole") == [position]
+    assert await held(database, "reply") == []
+    assert await held(database, "whole") == [position]
     await vectors.keep(MODEL, [Embedded(position, "the whole reply", direction(1))])
     assert await vectors.cosines([position], direction(1)) == {}  # it was the vector of what it said before
     assert await index.has_unembedded(OURS.owner)
@@ -126,7 +130,7 @@ async def test_nothing_of_a_deleted_conversation_is_found(database: Database) ->
         await session.execute(text("DELETE FROM conversations WHERE id <> 'conv_2'"))
     near = await vectors.nearest(OURS, direction(1), 10)
     assert sorted(position for position, _ in near) == sorted(kept)
-    assert await index.holding(OURS, "gone") == []
+    assert await held(database, "gone") == []
     assert await index.messages(OURS.owner, gone[:10]) == {}
     assert not await index.has_unembedded(OURS.owner)
     async with database.read() as session:
@@ -172,18 +176,18 @@ async def test_words_are_found_whole(database: Database, word: str, contents: li
     said += ["Write to anna@example.com today", "Is green tea good?", "Tea that is green"]
     await write(database, said)
     await write(database, said, owner="key:theirs", id="conv_2")
-    found = await index.messages(OURS.owner, await index.holding(OURS, word))
+    found = await index.messages(OURS.owner, await held(database, word))
     assert sorted(one.content for one in found.values()) == sorted(contents)
 
 
 async def test_a_word_of_every_message_is_told_by_so_many_only(database: Database) -> None:
     await write(database, ["tea"] * (MOST_HOLDING + 50))
-    assert len(await MessageIndex(database).holding(OURS, "tea")) == MOST_HOLDING
+    assert len(await held(database, "tea")) == MOST_HOLDING
 
 
 async def test_an_owner_without_letters_has_words_too(database: Database) -> None:
     await write(database, ["tea"], owner="***")
-    assert len(await MessageIndex(database).holding(Scope("***"), "tea")) == 1
+    assert len(await held(database, "tea", Scope("***"))) == 1
 
 
 async def test_a_found_message_tells_of_its_conversation(database: Database) -> None:

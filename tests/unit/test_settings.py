@@ -254,8 +254,10 @@ def test_only_local_providers_need_local_models() -> None:
         "whisper-tiny-en",
         "piper-joe",
         "smollm2",
+        "minilm",
     )
-    assert Settings(stt=("a",), llm=("b", "c"), tts=("d",)).needed_models == ("silero-vad", "smart-turn")
+    elsewhere = Settings(stt=("a",), llm=("b", "c"), tts=("d",), embeddings="e")
+    assert elsewhere.needed_models == ("silero-vad", "smart-turn")
 
 
 # ── Tools ────────────────────────────────────────────────────────────────────────────────────────

@@ -7,12 +7,11 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from voice_server.core.caller import Caller
 from voice_server.rest.context import RestContext
+from voice_server.rest.conversations import UNTITLED
 from voice_server.rest.fields import NO_NUL, Id, Name, PathId, moment
 from voice_server.rest.identity import identifier, named_user
 from voice_server.services.search import Hit
 from voice_server.store.search import Scope
-
-UNTITLED = "New conversation"
 
 Query = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000, pattern=NO_NUL)

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from voice_server.audio.format import InputEncoding, InputFormat, duration_ms
 from voice_server.audio.wav import wav_header
 from voice_server.core.caller import Caller
-from voice_server.errors import AudioError
+from voice_server.errors import AudioError, ProtocolError
 from voice_server.providers.base import SpeechToText, TextToSpeech
 from voice_server.rest.context import RestContext
 from voice_server.rest.fields import NO_NUL, Name
@@ -205,7 +206,11 @@ def _must_be_form(request: Request) -> None:
 
 
 def _language(code: str | None) -> str | None:
-    return code.replace("_", "-") if code else None
+    if not code:
+        return None
+    if re.match(_LANGUAGE, code) is None:
+        raise ProtocolError(f"'{code}' is no language; write it like en-US.", code="bad_language")
+    return code.replace("_", "-")
 
 
 def _decoded(audio: str) -> bytes:

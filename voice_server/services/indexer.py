@@ -1,4 +1,4 @@
-"""Gives every message its vector, off the request path; what waits, waits in the database."""
+"""Gives messages their vectors, off the request path. What waits is in the database and outlives us."""
 
 import asyncio
 from collections.abc import Callable
@@ -68,7 +68,7 @@ class Indexer:
             await self._prepare()
 
     async def catch_up(self, owner: str, within_s: float) -> None:
-        """Embed what this owner has waiting, as far as there is time."""
+        """Embed what this owner has waiting, as far as there is time and it can be done."""
         try:
             async with asyncio.timeout(within_s):
                 while await self._index.has_unembedded(owner):
@@ -76,8 +76,8 @@ class Indexer:
                         await self._prepare()
                         waiting = await self._index.unembedded(owner, _BATCH)
                         await self._embed(waiting, urgent=True)
-        except TimeoutError:
-            log.info("a search did not wait for all vectors")
+        except (TimeoutError, VoiceServerError) as error:
+            log.info("a search did not wait for every vector", reason=repr(error))
 
     async def _embed_some(self) -> bool:
         """One batch; whether there was anything to do."""

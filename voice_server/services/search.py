@@ -95,7 +95,7 @@ class Search:
         if scope.conversation_id is None:
             return
         if not await self._index.knows_conversation(scope.owner, scope.conversation_id):
-            raise NotFoundError("There is no conversation of this id.")
+            raise NotFoundError("There is no conversation with this id.", code="unknown_conversation")
 
     async def _vector(self, owner: str, query: str) -> Vector | None:
         """What the query means, once what was written before it can be found; None if that cannot be had."""
@@ -104,10 +104,10 @@ class Search:
         try:
             await self._semantics.indexer.prepare()
             (vector,) = await self._semantics.embeddings.embed([query])
-            await self._semantics.indexer.catch_up(owner, self._semantics.wait_s)
         except VoiceServerError as error:
             log.warning("search by words alone", reason=error.message)
             return None
+        await self._semantics.indexer.catch_up(owner, self._semantics.wait_s)
         return vector
 
     async def _candidates(
@@ -117,23 +117,29 @@ class Search:
         wanted = max(most, _LEAST)
         if vector is not None and self._semantics is not None:
             near = await self._semantics.vectors.nearest(scope, vector, wanted)
-        holding = await self._holding(scope, words)
+        cosines = dict(near)
+        weights = await self._weights(scope, words)
+
+        def nearest_first(position: int) -> tuple[float, int]:
+            return -cosines.get(position, -1.0), -position
+
+        holding = sorted(weights, key=lambda position: (-weights[position], nearest_first(position)))
         ranks: dict[int, float] = {}
-        for ranked in ([position for position, _ in near], holding):
+        for ranked in (list(cosines), holding):
             for rank, position in enumerate(ranked, 1):
                 ranks[position] = ranks.get(position, 0) + 1 / (_FUSION + rank)
-        positions = sorted(ranks, key=lambda position: (-ranks[position], -position))
-        return _Candidates(positions, dict(near), is_all=len(near) < wanted)
+        positions = sorted(ranks, key=lambda position: (-ranks[position], nearest_first(position)))
+        return _Candidates(positions, cosines, is_all=len(near) < wanted)
 
-    async def _holding(self, scope: Scope, words: Sequence[str]) -> list[int]:
-        """Who holds words of the query: the rarer the words, the further in front."""
-        holders = {word: await self._index.holding(scope, word) for word in words}
+    async def _weights(self, scope: Scope, words: Sequence[str]) -> dict[int, float]:
+        """Who holds words of the query, and what that weighs: the rarer the words, the more."""
+        holders = await self._index.holding(scope, words)
         telling = {word: held for word, held in holders.items() if len(held) < MOST_HOLDING} or holders
         weights: dict[int, float] = {}
         for held in telling.values():
             for position in held:
                 weights[position] = weights.get(position, 0) + math.log(1 + MOST_HOLDING / len(held))
-        return sorted(weights, key=lambda position: (-weights[position], -position))
+        return weights
 
     async def _hits(
         self,
@@ -154,7 +160,7 @@ class Search:
     async def _all_cosines(
         self, messages: Mapping[int, FoundMessage], vector: Vector | None, cosines: Mapping[int, float]
     ) -> Mapping[int, float]:
-        """Those found by a word alone have a cosine too, even if nobody has made their vector yet."""
+        """What was found by a word alone has a cosine too, even if its vector is still to be made."""
         missing = [position for position in messages if position not in cosines]
         if not missing or vector is None or self._semantics is None:
             return cosines

@@ -5,7 +5,7 @@ what the transcript took beyond it, the first token, and from there to the first
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voice_server.clock import Clock, Instant
 from voice_server.core.wire import AudioOut, MessageChunk, Metrics, Output, SpeechStoppedOut
@@ -14,7 +14,10 @@ from voice_server.ids import TurnId
 
 @dataclass(slots=True)
 class Timeline:
-    """Moments of one turn; None: it has not happened, or the turn has no such stage."""
+    """Moments of one turn; None: it has not happened, or the turn has no such stage.
+
+    `providers` are those that were chosen, `served` those that did the work where that is known.
+    """
 
     speech_ended: Instant | None = None
     decided: Instant | None = None
@@ -22,6 +25,7 @@ class Timeline:
     first_token: Instant | None = None
     first_audio: Instant | None = None
     providers: tuple[tuple[str, str], ...] = ()
+    served: dict[str, str] = field(default_factory=dict)
 
     def metrics(self, turn_id: TurnId) -> Metrics:
         """The durations between the moments."""
@@ -34,7 +38,7 @@ class Timeline:
             llm_first_token_ms=_between(self.started, self.first_token),
             tts_first_audio_ms=_between(self.first_token, self.first_audio),
             response_ms=_between(heard, self.first_audio),
-            providers=dict(self.providers),
+            providers=dict(self.providers) | self.served,
         )
 
 
@@ -72,6 +76,13 @@ class Timelines:
             self._of_utterance = {one: it for one, it in self._of_utterance.items() if one > utterance}
         self._present.started = self._clock.now()
         self._present.providers = providers
+
+    def serve(self, stage: str, name: str, utterance: int | None = None) -> None:
+        """Who does the work of a stage: for an utterance, or for the present turn."""
+        timeline = (
+            self._present if utterance is None else self._of_utterance.setdefault(utterance, Timeline())
+        )
+        timeline.served[stage] = name
 
     def note(self, output: Output) -> None:
         """Something goes out to the caller."""

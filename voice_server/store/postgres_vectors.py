@@ -60,15 +60,25 @@ class PostgresVectors:
             "DELETE FROM embedding_queue WHERE position = :position"
             " AND EXISTS (SELECT 1 FROM messages WHERE position = :position AND content = :content)"
         )
-        async with self._database.write() as session:
-            for one in embedded:
-                named = {"position": one.position, "content": one.content}
-                about = {"model": model, "dimensions": len(one.vector), "vector": _literal(one.vector)}
-                await session.execute(insert, named | about)
-                await session.execute(done, named)
+        rows = [
+            {
+                "position": one.position,
+                "content": one.content,
+                "model": model,
+                "dimensions": len(one.vector),
+                "vector": _literal(one.vector),
+            }
+            for one in embedded
+        ]
+        if rows:
+            async with self._database.write() as session:
+                await session.execute(insert, rows)
+                await session.execute(done, rows)
 
     async def nearest(self, scope: Scope, vector: Vector, most: int) -> list[tuple[int, float]]:
         async with self._database.read() as session:
+            # An owner of few messages and one of many want different plans.
+            await session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
             if scope.conversation_id is not None or await self._is_small(session, scope):
                 # Plus nothing, so that the index, which is of the bare distance, does not serve.
                 distance = "(v.vector <=> CAST(CAST(:vector AS text) AS halfvec)) + 0"

@@ -111,14 +111,14 @@ class MessageIndex:
         async with self._database.read() as session:
             return [Unembedded(*row) for row in await session.execute(query, named)]
 
-    async def holding(self, scope: Scope, word: str) -> list[int]:
-        """Positions of messages that hold this word, or these words in this order; `MOST_HOLDING` of them."""
+    async def holding(self, scope: Scope, words: Sequence[str]) -> dict[str, list[int]]:
+        """For each of these words, positions of messages that hold it; `MOST_HOLDING` at most.
+
+        What is between spaces is one word: of `anna@example.com` all parts must stand in this order.
+        """
         if self._database.is_sqlite:
             source = "message_words w JOIN messages m ON m.position = w.rowid"
             holds = "message_words MATCH :word"
-            word = f"content : {_phrase(word)}"
-            if any(letter.isalnum() for letter in scope.owner):  # spares a look at what others have said
-                word = f"owner : {_phrase(scope.owner)} AND {word}"
         else:
             source = "messages m"
             holds = "to_tsvector('simple', left(m.content, 100000)) @@ phraseto_tsquery('simple', :word)"
@@ -126,9 +126,15 @@ class MessageIndex:
             f"SELECT m.position FROM {source} JOIN conversations c ON c.id = m.conversation_id"
             f" WHERE {holds} AND m.owner = :owner{_within(scope)} LIMIT :most"
         )
+        found = {}
         async with self._database.read() as session:
-            rows = await session.execute(query, scope.named | {"word": word, "most": MOST_HOLDING})
-            return list(rows.scalars())
+            if not self._database.is_sqlite:  # rare words and common ones want different plans
+                await session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+            for word in words:
+                wanted = _match(scope.owner, word) if self._database.is_sqlite else word
+                rows = await session.execute(query, scope.named | {"word": wanted, "most": MOST_HOLDING})
+                found[word] = list(rows.scalars())
+        return found
 
     async def messages(self, owner: str, positions: Sequence[int]) -> dict[int, FoundMessage]:
         """These messages of this owner, by position."""
@@ -153,6 +159,14 @@ def _within(scope: Scope) -> str:
     user = " AND c.user_id = :user_id" if scope.user_id is not None else ""
     conversation = " AND c.id = :conversation_id" if scope.conversation_id is not None else ""
     return user + conversation
+
+
+def _match(owner: str, word: str) -> str:
+    """In the language of FTS5."""
+    match = f"content : {_phrase(word)}"
+    if any(letter.isalnum() for letter in owner):  # spares a look at what others have said
+        match = f"owner : {_phrase(owner)} AND {match}"
+    return match
 
 
 def _phrase(words: str) -> str:

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.fakes.asgi import GARBAGE, STATUS, AsgiFake, Exchange, Link
-from tests.fakes.form import fields_of
-from tests.fakes.script import Call, Fault
+from voice_server.fakes.asgi import GARBAGE, STATUS, AsgiFake, Exchange, Link
+from voice_server.fakes.form import fields_of
+from voice_server.fakes.script import Call, Fault
 
 _LEAST_COMMIT_BYTES = 4800  # 100 ms at 24 kHz
 _WORD_BYTES = 24_000  # of audio, after which the next word is understood
@@ -25,6 +25,8 @@ class FakeOpenAi(AsgiFake):
         match exchange.path:
             case "/v1/chat/completions":
                 await self._chat(exchange)
+            case "/v1/embeddings":
+                await self._embed(exchange)
             case "/v1/audio/transcriptions":
                 await self._transcribe(exchange)
             case "/v1/audio/speech":
@@ -65,6 +67,18 @@ class FakeOpenAi(AsgiFake):
             events.append(_event({**_CHUNK, "choices": [], "usage": usage}))
         events.append(b"data: [DONE]\n\n")
         await exchange.play(self.seen, call, self.script, "text/event-stream", events)
+
+    async def _embed(self, exchange: Exchange) -> None:
+        """A vector of the length that was wished for, as long as its text; in no order."""
+        body = exchange.json
+        call = Call(_key(exchange.headers), body["model"], raw=body)
+        data = [
+            {"object": "embedding", "index": index, "embedding": [len(text)] + [0] * (body["dimensions"] - 1)}
+            for index, text in enumerate(body["input"])
+        ]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        answer = {"object": "list", "model": body["model"], "data": data[::-1], "usage": usage}
+        await exchange.play(self.seen, call, self.script, "application/json", [json.dumps(answer).encode()])
 
     async def _transcribe(self, exchange: Exchange) -> None:
         fields = fields_of(exchange)
