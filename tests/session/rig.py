@@ -24,6 +24,7 @@ from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
+from voice_server.session.prompts import Templates
 from voice_server.session.registry import SessionRegistry
 from voice_server.session.session import Session
 from voice_server.session.shared_vad import SharedVad
@@ -207,6 +208,7 @@ class House:
     phrases: Phrases | None = None
     detectable: tuple[str, ...] = ()
     tools: ToolBox = field(default_factory=ToolBox)
+    templates: Templates | None = None
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
@@ -231,6 +233,7 @@ class House:
                 self.limits,
                 self.deadlines,
                 self.phrases,
+                templates=self.templates,
                 tools=self.tools,
             ),
             per_owner=dict.fromkeys(Tier, 10),

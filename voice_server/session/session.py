@@ -37,7 +37,7 @@ from voice_server.session.equipment import Equipment
 from voice_server.session.gate import Gate
 from voice_server.session.lifetime import Lifetime
 from voice_server.session.outbox import Outbox, audio_ms
-from voice_server.session.prompts import with_own_prompt, with_prompt
+from voice_server.session.prompts import own_prompt, replacing, with_own_prompt, with_prompt
 from voice_server.session.replying import Replying
 from voice_server.session.silence import SilenceWatch
 from voice_server.session.timeline import Timelines
@@ -79,6 +79,7 @@ class Session:
         self._limits, self._clock = equipment.limits, equipment.clock
         self._chooser = Chooser(equipment.catalogue, partial(equipment.tools.offered_to, caller))
         self._choice = self._chosen(equipment.default, remembered.wishes, init.changes)
+        self._own = own_prompt(equipment.default.system_prompt, init.changes)
         self._greeting = init.greeting
         self._is_paced = is_paced
         self.outbox = Outbox(self._clock, self._limits.replay_bytes, self._limits.replay_ms)
@@ -307,7 +308,9 @@ class Session:
             case wire.ToolResult(call_id, output, is_error):
                 self._replying.deliver(call_id, ToolOutcome(output, is_error))
             case wire.Configure(changes):
+                changes = await with_prompt(changes, self._equipment.templates, self.caller.owner)
                 await self.change(changes)
+                self._own = replacing(self._own, changes)
                 self._show(wire.Configured(self.config))
                 self._spawn(self._learn_sentences(self._choice), "sentences")
             case wire.Ping(timestamp):
@@ -395,10 +398,8 @@ class Session:
             return
         joined = await self._equipment.journal.open(self.caller.owner, wished)
         self._begin(joined)
-        if joined.wishes != wire.Changes():
-            await self.change(
-                await with_own_prompt(joined.wishes, self._equipment.templates, self.caller.owner)
-            )
+        wishes = await with_own_prompt(joined.wishes, self._equipment.templates, self.caller.owner)
+        await self.change(replacing(self._own, wishes))
         self._emit(on.ConversationChanged(joined.id, joined.messages))
         self._report_missing(joined)
 
