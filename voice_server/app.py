@@ -5,9 +5,10 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,27 +18,35 @@ from voice_server.audio.end_of_turn import SmartTurn
 from voice_server.audio.voice_activity import SileroVad
 from voice_server.clock import Clock, LoopClock
 from voice_server.core import wire
-from voice_server.core.caller import Caller, Tier
+from voice_server.core.caller import USUAL_SCOPES, Caller, Scope, Tier
 from voice_server.core.policy import TurnPolicy
 from voice_server.dialects.base import Dialect
 from voice_server.dialects.native.codec import NativeDialect
 from voice_server.dialects.native.limits import FrameLimits
 from voice_server.dialects.zeebee_stream import ZeebeeStreamDialect
-from voice_server.errors import AuthenticationError, ConfigurationError
+from voice_server.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ForbiddenError,
+    StoreError,
+    VoiceServerError,
+)
 from voice_server.gateway.connection import Connection, Identify
 from voice_server.gateway.door import Door, Refusal
 from voice_server.gateway.limits import GatewayLimits
 from voice_server.gateway.server import VoiceSocketServer, cannot_listen
 from voice_server.gateway.socket import Handshake, Socket
-from voice_server.ids import SessionId
+from voice_server.ids import SessionId, new_session_id
 from voice_server.providers import registry
 from voice_server.providers.base import Voice
 from voice_server.providers.local.weights import WeightStore
 from voice_server.rest.api import create_api
 from voice_server.rest.context import RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
+from voice_server.services.client_tokens import PREFIX as CLIENT_TOKEN
+from voice_server.services.client_tokens import ClientTokens
 from voice_server.services.discovery import Discovery
-from voice_server.services.keys import KeyHolder, KeyRing
+from voice_server.services.keys import INVALID_KEY, KeyHolder, KeyRing
 from voice_server.services.readiness import Readiness
 from voice_server.services.voice_streams import VoiceStreams
 from voice_server.session.choice import Catalogue, Choice
@@ -47,11 +56,13 @@ from voice_server.session.registry import SessionRegistry
 from voice_server.settings import Role, Settings
 from voice_server.store.database import Database
 from voice_server.store.journal import StoredJournal
+from voice_server.store.keys import Keys
 
 log = structlog.get_logger()
 
 VOICE_STREAM_PATH = "/voice/stream/"
 WRITTEN_WITHIN_S = 15.0
+KEYS_WATCHED_EVERY_S = 2.0
 
 
 def load_catalogue(settings: Settings) -> Catalogue:
@@ -128,12 +139,14 @@ class Sockets:
         self,
         sessions: SessionRegistry,
         keys: KeyRing,
+        client_tokens: ClientTokens,
         voice_streams: VoiceStreams,
         clock: Clock,
         settings: Settings,
     ) -> None:
         self._sessions = sessions
         self._keys = keys
+        self._client_tokens = client_tokens
         self._voice_streams = voice_streams
         self._clock = clock
         self._limits = gateway_limits(settings)
@@ -144,20 +157,21 @@ class Sockets:
 
     async def serve(self, accepted: Socket, handshake: Handshake) -> None:
         """Live with a socket until it is closed."""
-        await self._connection(accepted, handshake).run()
+        await (await self._connection(accepted, handshake)).run()
 
-    def _connection(self, accepted: Socket, handshake: Handshake) -> Connection:
+    async def _connection(self, accepted: Socket, handshake: Handshake) -> Connection:
         dialect: Dialect
         identify: Identify
         if handshake.path.startswith(VOICE_STREAM_PATH):
             session_id = handshake.path.removeprefix(VOICE_STREAM_PATH)
             dialect = ZeebeeStreamDialect(self._limits.message_bytes)
             identify = partial(self._redeem, session_id, handshake.credential)
-            caller, known_id = None, SessionId(session_id)
+            caller, own_id = None, SessionId(session_id)
         else:
             dialect = NativeDialect(self._frame_limits)
-            identify, known_id = self._identify, None
-            caller = self._caller_of(handshake)
+            own_id = new_session_id()
+            identify = partial(self._identify, own_id)
+            caller = await self._caller_of(handshake, own_id)
         if caller is not None:
             accepted.admit()
         return Connection(
@@ -168,19 +182,29 @@ class Sockets:
             self._clock,
             self._limits,
             caller=caller,
-            session_id=known_id,
+            session_id=own_id,
         )
 
-    def _caller_of(self, handshake: Handshake) -> Caller | None:
+    async def _caller_of(self, handshake: Handshake, session_id: SessionId) -> Caller | None:
         try:
-            return self._keys.identify(handshake.credential)
-        except AuthenticationError:
+            return await self._who_brings(handshake.credential, session_id)
+        except (AuthenticationError, ForbiddenError, StoreError):
             return None  # its `init` may still bring a key that is good
 
-    def _identify(self, init: wire.Init) -> tuple[Caller, wire.Init]:
-        return self._keys.identify(init.api_key), init
+    async def _identify(self, session_id: SessionId, init: wire.Init) -> tuple[Caller, wire.Init]:
+        return await self._who_brings(init.api_key, session_id), init
 
-    def _redeem(self, session_id: str, credential: str | None, init: wire.Init) -> tuple[Caller, wire.Init]:
+    async def _who_brings(self, credential: str | None, session_id: SessionId) -> Caller:
+        if credential is not None and credential.startswith(CLIENT_TOKEN):
+            caller = self._client_tokens.redeem(credential, session_id)
+            if await self._keys.no_longer_good([caller]):
+                raise AuthenticationError(INVALID_KEY, code="invalid_api_key")
+            return caller
+        caller = await self._keys.identify(credential)
+        caller.demand(Scope.VOICE)
+        return caller
+
+    async def _redeem(self, session_id: str, credential: str | None, init: wire.Init) -> tuple[Caller, wire.Init]:
         ticket = self._voice_streams.redeem(session_id, credential or init.api_key)
         changes = replace(
             init.changes,
@@ -258,12 +282,12 @@ class VoiceServer:
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)
-        self._keys = KeyRing(
-            KeyHolder(one.key.get_secret_value(), one.name, Tier(one.tier.value), one.owner)
-            for one in settings.api_keys
-        )
+        self.keys = key_ring(settings, self.database, self._clock)
+        self._client_tokens = ClientTokens(self._clock, settings.client_token_s)
         self._voice_streams = VoiceStreams(self._clock)
-        self._sockets = Sockets(self.sessions, self._keys, self._voice_streams, self._clock, settings)
+        self._sockets = Sockets(
+            self.sessions, self.keys, self._client_tokens, self._voice_streams, self._clock, settings
+        )
         self.readiness = Readiness({"stt": default.stt, "llm": default.llm, "tts": default.tts})
         self._discovery = Discovery(
             stt=catalogue.stt,
@@ -314,20 +338,43 @@ class VoiceServer:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.database.close)
             await self.database.open()
+            check_exposure(self._settings, has_keys=await self.keys.is_required())
             writing = asyncio.create_task(self._journal.run(), name="journal")
+            watching = [
+                asyncio.create_task(self.keys.run(), name="key uses"),
+                asyncio.create_task(self._watch_keys(), name="revoked keys"),
+            ]
             try:
                 yield
             finally:
+                for task in watching:
+                    task.cancel()
+                with suppress(StoreError):
+                    await self.keys.note_uses()
                 self._journal.close()
                 await asyncio.wait({writing}, timeout=WRITTEN_WITHIN_S)
                 writing.cancel()
+
+    async def _watch_keys(self) -> None:
+        """Sessions of keys that are not good any more end within a moment."""
+        while True:
+            await asyncio.sleep(KEYS_WATCHED_EVERY_S)
+            try:
+                gone = await self.keys.no_longer_good(self.sessions.callers)
+            except StoreError:
+                continue  # nobody can tell now
+            self.sessions.end_of_keys(gone)
 
     async def _start_rest(
         self, settings: Settings, door: Door, listener: socket.socket
     ) -> tuple[RestServer, asyncio.Task[None]]:
         limits = settings.limits
         context = RestContext(
-            keys=self._keys,
+            keys=self.keys,
+            client_tokens=self._client_tokens,
+            sessions=self.sessions,
+            web_session_s=settings.web_session_h * 3600,
+            is_secure=settings.tls_cert is not None or settings.public_url.startswith(("wss:", "https:")),
             readiness=self.readiness,
             discovery=self._discovery,
             voice_streams=self._voice_streams,
@@ -390,16 +437,49 @@ class VoiceServer:
         )
 
 
-def check_exposure(settings: Settings) -> None:
+def key_ring(settings: Settings, database: Database, clock: Clock) -> KeyRing:
+    """The keys of the settings and of the database."""
+    holders = (
+        KeyHolder(
+            one.key.get_secret_value(),
+            one.name,
+            Tier(one.tier.value),
+            one.owner,
+            frozenset(Scope(scope) for scope in one.scopes),
+            one.monthly_budget,
+        )
+        for one in settings.api_keys
+    )
+    # Who may make keys could shut everybody else out: on a server for others too that is not for strangers.
+    strangers = USUAL_SCOPES if settings.reaches_beyond_this_machine else frozenset(Scope)
+    return KeyRing(Keys(database), clock, holders, Caller(scopes=strangers))
+
+
+async def has_stored_keys(settings: Settings) -> bool:
+    """Whether the database, if there is one already, holds a key. Changes nothing."""
+    database = Database(settings.database)
+    path = database.url.database
+    if database.is_sqlite and not (path and Path(path).is_file()):
+        return False
+    try:
+        return await Keys(database).exist()
+    except VoiceServerError:
+        return False
+    finally:
+        await database.close()
+
+
+def check_exposure(settings: Settings, *, has_keys: bool) -> None:
     """Refuse to serve strangers without a key.
 
     Raises:
         ConfigurationError: other machines could reach a server that asks nobody for a key.
     """
-    if settings.reaches_beyond_this_machine and not settings.api_keys and not settings.insecure:
+    if settings.reaches_beyond_this_machine and not has_keys and not settings.insecure:
         raise ConfigurationError(
             f"The server would listen on {settings.host}, where other machines reach it, without asking "
-            "for a key. Set VOICE_SERVER_API_KEYS, or pass --insecure if everybody may use it."
+            "for a key. Make one with `voice-server keys create`, or set VOICE_SERVER_API_KEYS, or pass "
+            "--insecure if everybody may use it."
         )
 
 

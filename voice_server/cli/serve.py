@@ -53,7 +53,6 @@ def serve(
     configure_logging(settings.log_level, settings.log_format)
     for name in unknown_variables():
         log.warning("unknown environment variable ignored", variable=name)
-    wiring.check_exposure(settings)
     catalogue = wiring.load_catalogue(settings)
     default = wiring.default_choice(settings, catalogue)
     run(_serve(settings, catalogue, default))

@@ -4,10 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from voice_server.services.client_tokens import ClientTokens
 from voice_server.services.discovery import Discovery
 from voice_server.services.keys import KeyRing
+from voice_server.services.rates import Rates
 from voice_server.services.readiness import Readiness
+from voice_server.services.usage import Meter
 from voice_server.services.voice_streams import VoiceStreams
+from voice_server.session.registry import SessionRegistry
 
 
 class Refused(Protocol):
@@ -57,9 +61,14 @@ class RestLimits:
 
 @dataclass(frozen=True, slots=True)
 class RestContext:
-    """Everything a route may need. `websocket_url` gives the address for a request's own host."""
+    """Everything a route may need. `websocket_url` gives the address for a request's own host;
+    `is_secure`: browsers reach it by https."""
 
     keys: KeyRing
+    rates: Rates
+    meter: Meter
+    client_tokens: ClientTokens
+    sessions: SessionRegistry
     readiness: Readiness
     discovery: Discovery
     voice_streams: VoiceStreams
@@ -68,4 +77,6 @@ class RestContext:
     websocket_port: int
     live_sessions: Callable[[], int]
     origins: tuple[str, ...] = ()
+    web_session_s: float = 86_400
+    is_secure: bool = False
     limits: RestLimits = field(default_factory=RestLimits)

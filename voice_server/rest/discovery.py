@@ -96,7 +96,7 @@ def discovery_routes(context: RestContext) -> APIRouter:
                 tts_voice=found.default_voice.id,
                 language=found.language,
             ),
-            authentication=Authentication(required=context.keys.is_required),
+            authentication=Authentication(required=await context.keys.is_required()),
         )
 
     return router

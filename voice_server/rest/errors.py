@@ -1,5 +1,6 @@
 """One shape for every error of this API: `{"error": sentence, "code": code, "request_id": id}`."""
 
+import math
 import secrets
 from http import HTTPStatus
 
@@ -13,10 +14,12 @@ from voice_server.errors import (
     AudioError,
     AuthenticationError,
     ConfigurationError,
+    ForbiddenError,
     LimitError,
     NotFoundError,
     ProtocolError,
     ProviderError,
+    StoreError,
     VoiceServerError,
 )
 
@@ -24,12 +27,14 @@ log = structlog.get_logger()
 
 _STATUSES: tuple[tuple[type[VoiceServerError], int], ...] = (
     (AuthenticationError, 401),
+    (ForbiddenError, 403),
     (LimitError, 429),
     (NotFoundError, 404),
     (ProtocolError, 400),
     (AudioError, 400),
     (ConfigurationError, 503),
     (ProviderError, 503),
+    (StoreError, 503),
 )
 
 
@@ -49,7 +54,8 @@ def error_body(message: str, code: str) -> dict[str, str]:
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, VoiceServerError)
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
-    headers = {"Retry-After": "5"} if status in (429, 503) else None
+    wait_s = error.retry_after_s if isinstance(error, LimitError) else None
+    headers = {"Retry-After": str(math.ceil(wait_s or 5))} if status in (429, 503) else None
     return JSONResponse(error_body(error.message, error.code), status, headers)
 
 

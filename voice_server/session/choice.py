@@ -24,6 +24,7 @@ from voice_server.providers.base import LanguageModel, Provider, SpeechToText, T
 
 P = TypeVar("P", bound=Provider)
 TRANSPORTS = ("json", "binary")
+FIXABLE = ("model", "tts_voice", "language_code", "template")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +118,22 @@ def serves(languages: Sequence[str], wished: str) -> bool:
 class Chooser:
     """Applies a caller's wishes to a choice, collecting what could not be granted.
 
+    Args:
+        fixed: what is not the caller's to choose.
+
     Raises:
         ProtocolError: a wish that makes no sense, or one that a strict server does not replace.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, fixed: Changes | None = None) -> None:
         self._catalogue = catalogue
+        self._fixed = fixed
         self._notes: list[str] = []
 
     def apply(self, choice: Choice, changes: Changes) -> Choice:
         """The choice with the wishes granted as far as possible."""
         self._notes = []
+        changes = self._within_bounds(changes)
         catalogue = self._catalogue
         stt = self._provider(catalogue.stt, choice.stt, changes.stt_provider, "stt_provider")
         tts = self._provider(catalogue.tts, choice.tts, changes.tts_provider, "tts_provider")
@@ -152,6 +158,17 @@ class Chooser:
             **_output(choice, changes.output_audio),
             **_turn_detection(choice, changes.turn_detection),
         )
+
+    def _within_bounds(self, changes: Changes) -> Changes:
+        if self._fixed is None:
+            return changes
+        held = {name: value for name in FIXABLE if (value := getattr(self._fixed, name)) is not None}
+        for name, value in held.items():
+            if getattr(changes, name) not in (None, value):
+                self._note(f"{name} cannot be chosen with this client token.")
+        if "template" in held:
+            held["system_prompt"] = None
+        return replace(changes, **held)
 
     def _note(self, sentence: str) -> None:
         if self._catalogue.strict:

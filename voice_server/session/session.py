@@ -66,11 +66,12 @@ class Session:
     ) -> None:
         self.id = session_id
         self.caller = caller
-        self.user_id = init.user_id or caller.owner
+        self.user_id = caller.user_id or init.user_id or caller.owner
+        self.began_at = equipment.clock.utc()
         self.resume_token = new_token()
         self._equipment = equipment
         self._limits, self._clock = equipment.limits, equipment.clock
-        self._chooser = Chooser(equipment.catalogue)
+        self._chooser = Chooser(equipment.catalogue, caller.grant.fixed if caller.grant else None)
         self._choice = self._chooser.apply(equipment.default, init.changes)
         self._greeting = init.greeting
         self._is_paced = is_paced
@@ -95,7 +96,8 @@ class Session:
         self._input_due = Instant(0.0)  # when the input received so far has passed in real time
         self._attachment: Attachment | None = None
         self._detached_at: Instant | None = self._clock.now()
-        self._lifetime = Lifetime(self._clock, self._limits, self._show, self.end)
+        longest_ms = caller.grant.longest_ms if caller.grant else None
+        self._lifetime = Lifetime(self._clock, self._limits, self._show, self.end, longest_ms)
         self._over = asyncio.Event()
         self.end_reason = "ended"
         self._tasks: asyncio.TaskGroup | None = None
