@@ -43,20 +43,30 @@ from voice_server.providers.local.weights import WeightStore
 from voice_server.rest.api import create_api
 from voice_server.rest.context import RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
+from voice_server.services.chat import Chat, ChatDefaults
 from voice_server.services.client_tokens import PREFIX as CLIENT_TOKEN
 from voice_server.services.client_tokens import ClientTokens
 from voice_server.services.discovery import Discovery
 from voice_server.services.keys import INVALID_KEY, KeyHolder, KeyRing
+from voice_server.services.prices import load_prices
+from voice_server.services.rates import Allowed, Rates
 from voice_server.services.readiness import Readiness
+from voice_server.services.templates import Templates, read_templates
+from voice_server.services.usage import Allowances, Meter
 from voice_server.services.voice_streams import VoiceStreams
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
 from voice_server.session.registry import SessionRegistry
-from voice_server.settings import Role, Settings
+from voice_server.session.shared_vad import SharedVad
+from voice_server.settings import Role, Settings, packaged_file
+from voice_server.store.conversations import ConversationStore
 from voice_server.store.database import Database
+from voice_server.store.feedback import FeedbackStore
 from voice_server.store.journal import StoredJournal
 from voice_server.store.keys import Keys
+from voice_server.store.templates import TemplateStore
+from voice_server.store.usage import UsageLedger
 
 log = structlog.get_logger()
 
@@ -204,7 +214,9 @@ class Sockets:
         caller.demand(Scope.VOICE)
         return caller
 
-    async def _redeem(self, session_id: str, credential: str | None, init: wire.Init) -> tuple[Caller, wire.Init]:
+    async def _redeem(
+        self, session_id: str, credential: str | None, init: wire.Init
+    ) -> tuple[Caller, wire.Init]:
         ticket = self._voice_streams.redeem(session_id, credential or init.api_key)
         changes = replace(
             init.changes,
@@ -269,16 +281,46 @@ class VoiceServer:
         self._providers = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
         self.database = Database(settings.database)
         self._journal = StoredJournal(self.database, self._clock)
+        self._conversations = ConversationStore(self.database, self._clock)
+        self._templates = Templates(
+            read_templates(packaged_file("templates.toml").read_text("utf-8")),
+            TemplateStore(self.database, self._clock),
+        )
+        prices = load_prices(settings.prices_file or packaged_file("prices.toml"))
+        minutes = {tier: getattr(limits.audio_minutes_per_day, tier.value) for tier in Tier}
+        self._meter = Meter(
+            UsageLedger(self.database), prices, self._clock, Allowances(minutes, limits.budget_warning)
+        )
+        self._rates = Rates(
+            {
+                tier: Allowed(
+                    getattr(limits.requests_per_minute, tier.value),
+                    getattr(limits.requests_per_day, tier.value),
+                )
+                for tier in Tier
+            },
+            settings.redis_url.get_secret_value(),
+        )
+        self._chat = Chat(
+            catalogue.llm,
+            self._conversations,
+            self._templates,
+            chat_defaults(settings),
+            self._clock,
+            self._meter,
+        )
         equipment = Equipment(
             catalogue,
             default,
-            SileroVad(weights.path("silero-vad")),
+            SharedVad(SileroVad(weights.path("silero-vad"))),
             self._score,
             self._journal,
             self._clock,
             self._workers,
             session_limits(settings),
             session_deadlines(settings),
+            self._templates,
+            self._meter,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)
@@ -328,7 +370,8 @@ class VoiceServer:
             finally:
                 door.is_shut = True
                 warming.cancel()
-                await self.sessions.drain(settings.limits.drain_s)
+                drain_s = settings.limits.drain_s
+                await asyncio.gather(self.sessions.drain(drain_s), self._chat.drain(drain_s))
                 rest.should_exit = True
                 await serving
 
@@ -343,6 +386,7 @@ class VoiceServer:
             watching = [
                 asyncio.create_task(self.keys.run(), name="key uses"),
                 asyncio.create_task(self._watch_keys(), name="revoked keys"),
+                asyncio.create_task(self._meter.run(), name="usage"),
             ]
             try:
                 yield
@@ -351,6 +395,7 @@ class VoiceServer:
                     task.cancel()
                 with suppress(StoreError):
                     await self.keys.note_uses()
+                    await self._meter.write()
                 self._journal.close()
                 await asyncio.wait({writing}, timeout=WRITTEN_WITHIN_S)
                 writing.cancel()
@@ -371,13 +416,19 @@ class VoiceServer:
         limits = settings.limits
         context = RestContext(
             keys=self.keys,
+            rates=self._rates,
+            meter=self._meter,
             client_tokens=self._client_tokens,
-            sessions=self.sessions,
             web_session_s=settings.web_session_h * 3600,
             is_secure=settings.tls_cert is not None or settings.public_url.startswith(("wss:", "https:")),
             readiness=self.readiness,
             discovery=self._discovery,
             voice_streams=self._voice_streams,
+            conversations=self._conversations,
+            chat=self._chat,
+            templates=self._templates,
+            feedback=FeedbackStore(self.database, self._clock),
+            live=self.sessions,
             sockets=RestSockets(self._sockets, door),
             websocket_url=self.websocket_url,
             websocket_port=self.port,
@@ -458,8 +509,7 @@ def key_ring(settings: Settings, database: Database, clock: Clock) -> KeyRing:
 async def has_stored_keys(settings: Settings) -> bool:
     """Whether the database, if there is one already, holds a key. Changes nothing."""
     database = Database(settings.database)
-    path = database.url.database
-    if database.is_sqlite and not (path and Path(path).is_file()):
+    if not _may_hold_tables(database):
         return False
     try:
         return await Keys(database).exist()
@@ -467,6 +517,11 @@ async def has_stored_keys(settings: Settings) -> bool:
         return False
     finally:
         await database.close()
+
+
+def _may_hold_tables(database: Database) -> bool:
+    path = database.url.database
+    return not database.is_sqlite or (path is not None and Path(path).is_file())
 
 
 def check_exposure(settings: Settings, *, has_keys: bool) -> None:
@@ -533,6 +588,21 @@ def session_limits(settings: Settings) -> SessionLimits:
         output_ahead_ms=limits.output_ahead_s * 1000,
         input_stall_ms=limits.input_stall_ms,
         utterance_s=limits.clip_s,
+    )
+
+
+def chat_defaults(settings: Settings) -> ChatDefaults:
+    """The typed turns' part of the settings."""
+    chat, deadlines = settings.chat, settings.deadlines
+    return ChatDefaults(
+        chat.system_prompt,
+        temperature=chat.temperature,
+        max_tokens=chat.max_tokens,
+        history_chars=chat.history_chars,
+        message_chars=chat.message_chars,
+        first_token_ms=deadlines.llm_first_token_s * 1000,
+        gap_ms=deadlines.llm_gap_s * 1000,
+        strict=settings.strict,
     )
 
 

@@ -42,6 +42,16 @@ def new_key_id() -> str:
     return _make("key")
 
 
+def new_template_id() -> str:
+    """`tmpl_…`."""
+    return _make("tmpl")
+
+
+def new_feedback_id() -> str:
+    """`fb_…`."""
+    return _make("fb")
+
+
 def new_token() -> str:
     """An unguessable secret, 256 bits."""
     return secrets.token_urlsafe(32)

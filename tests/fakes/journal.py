@@ -18,7 +18,7 @@ class MemoryJournal:
     owners: dict[ConversationId, str] = field(default_factory=dict)
     kept: dict[ConversationId, dict[MessageId, Message]] = field(default_factory=dict)
 
-    async def open(self, owner: str, wished: str | None) -> Remembered:
+    async def open(self, owner: str, wished: str | None, user_id: str | None = None) -> Remembered:
         known = ConversationId(wished or "")
         if self.owners.get(known) == owner:
             return Remembered(known, self.messages(known))

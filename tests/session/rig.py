@@ -23,6 +23,7 @@ from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
 from voice_server.session.registry import SessionRegistry
 from voice_server.session.session import Session
+from voice_server.session.shared_vad import SharedVad
 
 FRAME_MS = 20
 VAD = wire.Changes(turn_detection=wire.TurnDetectionChanges(mode=wire.TurnMode.VAD))
@@ -207,7 +208,7 @@ class House:
             Equipment(
                 catalogue,
                 default,
-                ScriptedVad(),
+                SharedVad(ScriptedVad()),
                 self.score,
                 self.journal,
                 clock,

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import subprocess
 import sys
 from pathlib import Path
 
@@ -37,20 +36,19 @@ async def talk(url: str, told: Told) -> None:
 @pytest.mark.parametrize("round_", range(3))
 async def test_nothing_that_was_told_is_lost(tmp_path: Path, round_: int) -> None:
     url = f"sqlite:///{tmp_path / 'killed.db'}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.wire.scripted_server", url], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.wire.scripted_server", url, stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )
     assert process.stdout is not None
     told: Told = set()
     try:
-        address = (await asyncio.to_thread(process.stdout.readline)).strip()
+        address = (await process.stdout.readline()).decode().strip()
         talking = [asyncio.create_task(talk(address, told)) for _ in range(CALLERS)]
         await eventually(lambda: len(told) >= 4 * CALLERS)
         await asyncio.sleep(random.Random(round_).random() * 0.3)
     finally:
         process.kill()
-        process.wait()
-        process.stdout.close()
+        await process.wait()
     await asyncio.gather(*talking)
 
     database = Database(url)

@@ -65,7 +65,9 @@ def remarks(settings: Settings) -> Iterator[str]:
 def faults_of(settings: Settings) -> Iterator[str]:
     """What keeps the server from starting, or from answering: a sentence with a remedy each."""
     try:
-        wiring.check_exposure(settings, has_keys=bool(settings.api_keys) or run(wiring.has_stored_keys(settings)))
+        wiring.check_exposure(
+            settings, has_keys=bool(settings.api_keys) or run(wiring.has_stored_keys(settings))
+        )
     except ConfigurationError as error:
         yield error.message
     try:

@@ -30,11 +30,13 @@ def create(
     ] = None,
     scope: Annotated[
         list[Scope] | None,
-        typer.Option(help="What it may be used for; may be repeated. voice and chat by default.",
-                     show_default=False),
+        typer.Option(
+            help="What it may be used for; may be repeated. voice and chat by default.", show_default=False
+        ),
     ] = None,
     budget: Annotated[
-        float | None, typer.Option(min=0.01, help="The most it may cost in a month, in USD.", show_default=False)
+        float | None,
+        typer.Option(min=0.01, help="The most it may cost in a month, in USD.", show_default=False),
     ] = None,
     config: ConfigFile = None,
 ) -> None:
@@ -60,7 +62,18 @@ def list_keys(config: ConfigFile = None) -> None:
     """Show every key of the database, without its text."""
     records = run(_list(load_settings(config)))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("id", "name", "tier", "scopes", "ends in", "owner", "budget", "created", "last used", "revoked"):
+    for title in (
+        "id",
+        "name",
+        "tier",
+        "scopes",
+        "ends in",
+        "owner",
+        "budget",
+        "created",
+        "last used",
+        "revoked",
+    ):
         table.add_column(title, no_wrap=title in ("id", "created"))
     for one in records:
         table.add_row(

@@ -4,14 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from voice_server.services.chat import Chat
 from voice_server.services.client_tokens import ClientTokens
 from voice_server.services.discovery import Discovery
 from voice_server.services.keys import KeyRing
 from voice_server.services.rates import Rates
 from voice_server.services.readiness import Readiness
+from voice_server.services.templates import Templates
 from voice_server.services.usage import Meter
 from voice_server.services.voice_streams import VoiceStreams
 from voice_server.session.registry import SessionRegistry
+from voice_server.store.conversations import ConversationStore
+from voice_server.store.feedback import FeedbackStore
 
 
 class Refused(Protocol):
@@ -68,14 +72,19 @@ class RestContext:
     rates: Rates
     meter: Meter
     client_tokens: ClientTokens
-    sessions: SessionRegistry
     readiness: Readiness
     discovery: Discovery
     voice_streams: VoiceStreams
+    conversations: ConversationStore
+    chat: Chat
+    templates: Templates
+    feedback: FeedbackStore
+    live: SessionRegistry
     sockets: SocketService
     websocket_url: Callable[[str, bool], str]
     websocket_port: int
     live_sessions: Callable[[], int]
+    features: frozenset[str] = frozenset({"voice_chat"})
     origins: tuple[str, ...] = ()
     web_session_s: float = 86_400
     is_secure: bool = False

@@ -74,7 +74,7 @@ def discovery_routes(context: RestContext) -> APIRouter:
     router = APIRouter(tags=["discovery"])
     found = context.discovery
 
-    @router.get("/api/websocket/config")
+    @router.get("/websocket/config")
     async def websocket_config(request: Request) -> ClientConfig:
         """Where to connect and what to choose from: only what is really configured. Needs no key."""
         return ClientConfig(

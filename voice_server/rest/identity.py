@@ -1,20 +1,21 @@
-"""Who makes a request, whether they may, and what it counts: one way in for every route that needs a key."""
+"""Who makes a request, whether they may, and what it counts: one way in for every route that needs a key;
+and for which of its users."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Request
-from pydantic import AfterValidator, StringConstraints
 
 from voice_server.core.caller import Caller, Scope
 from voice_server.core.usage import Use
-from voice_server.errors import ForbiddenError
+from voice_server.errors import ForbiddenError, ProtocolError
 from voice_server.rest.context import RestContext
 from voice_server.rest.rate_headers import note_budget, note_rate
 from voice_server.services.keys import COOKIE
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_LONGEST_USER = 200
 
 
 def bearer_token(request: Request) -> str | None:
@@ -24,7 +25,7 @@ def bearer_token(request: Request) -> str | None:
 
 
 def identifier(
-    context: RestContext, scope: Scope = Scope.CHAT, *, counted: bool = True
+    context: RestContext, scope: Scope | None = Scope.CHAT, *, counted: bool = True
 ) -> Callable[[Request], Awaitable[Caller]]:
     """A dependency that gives the caller, or answers 401, 403 or 429.
 
@@ -37,7 +38,8 @@ def identifier(
         if not key and request.method not in _SAFE_METHODS:
             check_origin(request, context.origins)
         caller = await context.keys.identify(key or request.cookies.get(COOKIE))
-        caller.demand(scope)
+        if scope is not None:
+            caller.demand(scope)
         if counted:
             await _count(request, caller)
         return caller
@@ -71,11 +73,16 @@ def check_origin(request: Request, origins: tuple[str, ...]) -> None:
     raise ForbiddenError(f"The origin {origin} may not do this. The operator can add it to 'origins'.")
 
 
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("must not hold NUL characters")
-    return text
+def named_user(request: Request, user_id: str | None) -> str | None:
+    """The user that lists and searches are about: by name, else by `X-Session-ID`; None: all of the key's."""
+    session_id = user_id or request.headers.get("x-session-id") or None
+    if session_id is not None and len(session_id) > _LONGEST_USER:
+        raise ProtocolError(
+            f"X-Session-ID is longer than {_LONGEST_USER} characters.", code="invalid_request"
+        )
+    return session_id
 
 
-Text = Annotated[str, AfterValidator(_without_nul)]
-Name = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+def user_of(request: Request, caller: Caller, user_id: str | None) -> str:
+    """The user that something new belongs to: by name, else by `X-Session-ID`, else the key's owner."""
+    return named_user(request, user_id) or caller.owner

@@ -1,15 +1,14 @@
 """`/api/keys`: made, listed and revoked with a key of the scope `admin`."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from voice_server.core.caller import USUAL_SCOPES, Caller, Scope, Tier
 from voice_server.rest.context import RestContext
-from voice_server.rest.identity import Name, identifier
-from voice_server.rest.times import Moment, moment
+from voice_server.rest.fields import Limit, Name, Offset, PathName, moment
+from voice_server.rest.identity import identifier
 from voice_server.services.keys import NewKey
 from voice_server.store.keys import KeyRecord
 
@@ -24,9 +23,9 @@ class KeyInfo(BaseModel):
     owner: str
     ends_in: str
     monthly_budget: float | None
-    created_at: Moment
-    last_used_at: Moment | None
-    revoked_at: Moment | None
+    created_at: str
+    last_used_at: str | None
+    revoked_at: str | None
 
 
 class KeyList(BaseModel):
@@ -62,7 +61,7 @@ class KeyRevoked(BaseModel):
 
 def key_routes(context: RestContext) -> APIRouter:
     """The routes."""
-    router = APIRouter(prefix="/api/keys", tags=["keys"])
+    router = APIRouter(prefix="/keys", tags=["keys"])
     admin = Annotated[Caller, Depends(identifier(context, Scope.ADMIN, counted=False))]
 
     @router.post("", status_code=201)
@@ -74,20 +73,16 @@ def key_routes(context: RestContext) -> APIRouter:
         return MadeKey(**_info(record).model_dump(), key=key)
 
     @router.get("")
-    async def list_keys(
-        caller: admin,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-    ) -> KeyList:
+    async def list_keys(caller: admin, limit: Limit = 50, offset: Offset = 0) -> KeyList:
         """Every key of the database, revoked ones too."""
         records = await context.keys.newest(limit, offset)
         return KeyList(keys=[_info(one) for one in records], limit=limit, offset=offset)
 
     @router.delete("/{key_id}")
-    async def revoke_key(key_id: Name, caller: admin) -> KeyRevoked:
-        """Revoke a key, by its id."""
-        (revoked,) = await context.keys.revoke_id(key_id)
-        return KeyRevoked(id=revoked.id)
+    async def revoke_key(key_id: PathName, caller: admin) -> KeyRevoked:
+        """Revoke a key, by its id or its name."""
+        await context.keys.revoke(key_id)
+        return KeyRevoked(id=key_id)
 
     return router
 
@@ -102,6 +97,10 @@ def _info(record: KeyRecord) -> KeyInfo:
         ends_in=record.hint,
         monthly_budget=record.monthly_budget,
         created_at=moment(record.created_at_ms),
-        last_used_at=moment(record.last_used_at_ms),
-        revoked_at=moment(record.revoked_at_ms),
+        last_used_at=_moment(record.last_used_at_ms),
+        revoked_at=_moment(record.revoked_at_ms),
     )
+
+
+def _moment(at_ms: int | None) -> str | None:
+    return None if at_ms is None else moment(at_ms)

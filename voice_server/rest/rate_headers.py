@@ -41,7 +41,8 @@ class RateHeaders:
             await self._app(scope, receive, send)
             return
 
-        scope.setdefault("state", {})[_KEY] = noted = {}
+        noted: dict[str, str] = {}
+        scope.setdefault("state", {})[_KEY] = noted
 
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start" and noted:

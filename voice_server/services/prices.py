@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -11,9 +12,11 @@ from voice_server.errors import ConfigurationError
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of one provider, or of its models whose names begin with `model`; the longest match counts."""
+    """Of one provider, or of its work of a `kind`, or of its models whose names begin with `model`; the
+    narrowest that fits counts."""
 
     provider: str
+    kind: Literal["", "stt", "llm", "tts", "embeddings"] = ""
     model: str = ""
     input_tokens_million: float = 0.0
     output_tokens_million: float = 0.0
@@ -34,11 +37,13 @@ class PriceList:
     def of(self, use: Use) -> float:
         """What this costs, in USD."""
         fitting = [
-            one for one in self.prices if one.provider == use.provider and use.model.startswith(one.model)
+            one
+            for one in self.prices
+            if one.provider == use.provider and one.kind in ("", use.kind) and use.model.startswith(one.model)
         ]
         if not fitting:
             return 0.0
-        price = max(fitting, key=lambda one: len(one.model))
+        price = max(fitting, key=lambda one: (len(one.model), one.kind != ""))
         return (
             use.input_tokens / 1e6 * price.input_tokens_million
             + use.output_tokens / 1e6 * price.output_tokens_million

@@ -49,15 +49,13 @@ class Rates:
             for tier, one in allowed.items()
         }
         try:
-            storage = storage_from_string(
-                f"async+{url}" if url else "async+memory://", wrap_exceptions=True
-            )
+            storage = storage_from_string(f"async+{url}" if url else "async+memory://", wrap_exceptions=True)
         except Exception as error:  # the library has no error of its own for this
             raise ConfigurationError(
-                "redis_url cannot be used: an example is redis://host:6379/0, and it needs the package redis: "
-                "pip install 'voice-server[redis]'."
+                "redis_url cannot be used: an example is redis://host:6379/0, and it needs "
+                "more packages: pip install 'voice-server[redis]'."
             ) from error
-        self._limiter = MovingWindowRateLimiter(storage)  # type: ignore[arg-type]  # async by its name
+        self._limiter = MovingWindowRateLimiter(storage)
 
     async def take(self, caller: Caller) -> tuple[RateState | None, LimitError | None]:
         """Count a request, or refuse it; and how the caller stands. Without a key there is no limit."""

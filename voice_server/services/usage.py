@@ -33,9 +33,7 @@ class Allowances:
 class Meter:
     """The `UsageMeter` of a server. Rows are added up here and written together, every two seconds."""
 
-    def __init__(
-        self, ledger: UsageLedger, prices: PriceList, clock: Clock, allowances: Allowances
-    ) -> None:
+    def __init__(self, ledger: UsageLedger, prices: PriceList, clock: Clock, allowances: Allowances) -> None:
         self._ledger = ledger
         self._prices = prices
         self._clock = clock

@@ -24,7 +24,7 @@ from voice_server.providers.base import LanguageModel, Provider, SpeechToText, T
 
 P = TypeVar("P", bound=Provider)
 TRANSPORTS = ("json", "binary")
-FIXABLE = ("model", "tts_voice", "language_code", "template")
+FIXABLE = ("model", "tts_voice", "language_code", "system_prompt", "allowed_tools")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,6 @@ class Chooser:
         for name, value in held.items():
             if getattr(changes, name) not in (None, value):
                 self._note(f"{name} cannot be chosen with this client token.")
-        if "template" in held:
-            held["system_prompt"] = None
         return replace(changes, **held)
 
     def _note(self, sentence: str) -> None:

@@ -3,12 +3,14 @@
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from voice_server.audio.voice_activity import Vad
 from voice_server.clock import Clock
 from voice_server.core.journal import Journal
+from voice_server.core.usage import Unmetered, UsageMeter
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.limits import Deadlines, SessionLimits
+from voice_server.session.prompts import Templates
+from voice_server.session.shared_vad import SharedVad
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +20,12 @@ class Equipment:
 
     catalogue: Catalogue
     default: Choice
-    vad: Vad
+    vad: SharedVad
     score: Score | None
     journal: Journal
     clock: Clock
     workers: Executor
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
+    templates: Templates | None = None
+    meter: UsageMeter = Unmetered()

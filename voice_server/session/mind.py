@@ -26,6 +26,8 @@ from voice_server.session.limits import Deadlines
 
 log = structlog.get_logger()
 
+_MAY_BE_SPOKEN = (".", "!", "?", ",", ";", ":", "\n")
+
 MOST_ROUNDS = 8
 """How often a model may ask for tools within one reply."""
 
@@ -87,26 +89,30 @@ class Mind:
     async def _ask(self, request: ReplyRequest) -> tuple[str, list[ToolUse]]:
         """One pass of the model: what it wrote, and the tools it wants."""
         text, uses = "", list[ToolUse]()
-        allowed_ms = self._deadlines.llm_first_token_ms
-        async with aclosing(self._llm.reply(request)) as deltas:
-            while True:
-                try:
-                    async with asyncio.timeout(allowed_ms / 1000):
-                        delta = await anext(deltas, None)
-                except TimeoutError as error:
-                    late = f"The language model was silent for {allowed_ms / 1000:g} s."
-                    raise ProviderTimeout(late, stage="llm") from error
-                allowed_ms = self._deadlines.llm_gap_ms
-                match delta:
-                    case TextDelta(piece):
-                        text += piece
-                        self._emit(ReplyWritten(self._generation, piece))
-                    case ToolCallDelta(use):
-                        uses.append(use)
-                    case ReplyUsage():
-                        pass
-                    case None:
-                        return text, uses
+        now_s, allowed_s = asyncio.get_running_loop().time, self._deadlines.llm_first_token_ms / 1000
+        try:
+            async with asyncio.timeout(allowed_s) as patience, aclosing(self._llm.reply(request)) as deltas:
+                async for delta in deltas:
+                    match delta:
+                        case TextDelta(piece):
+                            text += piece
+                            self._emit(ReplyWritten(self._generation, piece))
+                            if piece.endswith(_MAY_BE_SPOKEN):
+                                await asyncio.sleep(
+                                    0
+                                )  # else a model that never waits would hold up the voice
+                        case ToolCallDelta(use):
+                            uses.append(use)
+                        case ReplyUsage():
+                            pass
+                    allowed_s = self._deadlines.llm_gap_ms / 1000
+                    patience.reschedule(now_s() + allowed_s)
+        except TimeoutError as error:
+            if not patience.expired():
+                raise
+            late = f"The language model was silent for {allowed_s:g} s."
+            raise ProviderTimeout(late, stage="llm") from error
+        return text, uses
 
     async def _call(self, use: ToolUse) -> ChatMessage:
         """Have the client run a tool; unanswered, it counts as failed."""

@@ -3,14 +3,16 @@
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import structlog
 
 from voice_server.core.caller import Caller, Tier
-from voice_server.core.wire import Init, Resume
-from voice_server.errors import AuthenticationError, LimitError
+from voice_server.core.wire import Changes, Init, Resume
+from voice_server.errors import AuthenticationError, LimitError, VoiceServerError
 from voice_server.ids import SessionId
 from voice_server.session.equipment import Equipment
+from voice_server.session.prompts import with_own_prompt, with_prompt
 from voice_server.session.session import Attachment, Session
 
 log = structlog.get_logger()
@@ -67,11 +69,14 @@ class SessionRegistry:
 
         Raises:
             AuthenticationError: the caller was let in for another session.
-            LimitError: the owner has as many as the tier allows.
+            LimitError: the owner has as many as the tier allows, or has used up what the key may.
             ProtocolError: a wish that a strict server does not grant.
         """
         if caller.grant is not None and caller.grant.session_id != session_id:
             raise AuthenticationError("This client token has been used already.", code="invalid_token")
+        standing = await self._equipment.meter.standing(caller, voice=True)
+        if standing.refusal is not None:
+            raise standing.refusal
         if caller.tier is not None and self._counts[caller.owner] >= self._per_owner[caller.tier]:
             raise LimitError(
                 f"This key already has {self._per_owner[caller.tier]} sessions open, the most it may have.",
@@ -79,7 +84,16 @@ class SessionRegistry:
             )
         self._counts[caller.owner] += 1  # at once: others may come while the conversation is looked up
         try:
-            remembered = await self._equipment.journal.open(caller.owner, init.conversation_id)
+            remembered = await self._equipment.journal.open(
+                caller.owner, init.conversation_id, caller.user_id
+            )
+            templates = self._equipment.templates
+            wishes = await with_own_prompt(remembered.wishes, templates, caller.owner)
+            remembered = replace(remembered, wishes=wishes)
+            if caller.grant is not None:
+                fixed = await with_prompt(caller.grant.fixed, templates, caller.owner)
+                caller = replace(caller, grant=replace(caller.grant, fixed=fixed))
+            init = replace(init, changes=await with_prompt(init.changes, templates, caller.owner))
             session = Session(
                 session_id,
                 caller,
@@ -99,6 +113,7 @@ class SessionRegistry:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         await started.wait()
+        session.heed(standing)
         return session
 
     async def _live(self, session: Session, started: asyncio.Event) -> None:
@@ -122,6 +137,15 @@ class SessionRegistry:
             return None
         session.resume(attachment, wish.last_seq)
         return session
+
+    async def change(self, owner: str, conversation_id: str, changes: Changes) -> None:
+        """Have an owner's sessions in this conversation go on with these changes from their next turn."""
+        for session in list(self._sessions.values()):
+            if session.caller.owner == owner and session.conversation_id == conversation_id:
+                try:
+                    await session.change(changes)
+                except VoiceServerError as error:
+                    session.report(error)
 
     async def drain(self, grace_s: float) -> None:
         """End all sessions: those in a turn may finish it within `grace_s`."""

@@ -25,17 +25,21 @@ from voice_server.core.conversation import Conversation
 from voice_server.core.history import History
 from voice_server.core.journal import Remembered
 from voice_server.core.policy import ReplyOptions
+from voice_server.core.usage import Standing
 from voice_server.core.utterance import Source
 from voice_server.errors import AudioError, NotFoundError, ProtocolError, VoiceServerError
 from voice_server.ids import ConversationId, SessionId, new_token
 from voice_server.providers.base import Provider
+from voice_server.providers.metered import Bill
 from voice_server.session.choice import Choice, Chooser, changed_input
 from voice_server.session.ears import Ears
 from voice_server.session.equipment import Equipment
 from voice_server.session.gate import Gate
 from voice_server.session.lifetime import Lifetime
+from voice_server.session.metering import metered
 from voice_server.session.mind import ToolOutcome
 from voice_server.session.outbox import Outbox, audio_ms
+from voice_server.session.prompts import with_own_prompt, with_prompt
 from voice_server.session.replying import Replying
 from voice_server.session.timeline import Timelines
 
@@ -68,11 +72,15 @@ class Session:
         self.caller = caller
         self.user_id = caller.user_id or init.user_id or caller.owner
         self.began_at = equipment.clock.utc()
+        self.turns = 0
+        self._has_warned_of_budget = False
         self.resume_token = new_token()
         self._equipment = equipment
         self._limits, self._clock = equipment.limits, equipment.clock
-        self._chooser = Chooser(equipment.catalogue, caller.grant.fixed if caller.grant else None)
-        self._choice = self._chooser.apply(equipment.default, init.changes)
+        self._bill = Bill(equipment.meter, caller)
+        catalogue, default = metered(equipment.catalogue, equipment.default, self._bill)
+        self._chooser = Chooser(catalogue, caller.grant.fixed if caller.grant else None)
+        self._choice = self._chosen(default, remembered.wishes, init.changes)
         self._greeting = init.greeting
         self._is_paced = is_paced
         self.outbox = Outbox(self._clock, self._limits.replay_bytes, self._limits.replay_ms)
@@ -125,6 +133,16 @@ class Session:
     def conversation_id(self) -> ConversationId:
         """The conversation it is in."""
         return self._conversation.conversation_id
+
+    @property
+    def state(self) -> str:
+        """What it is doing, in a word."""
+        return (self._conversation.status or wire.StatusKind.READY).value
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether somebody is there; else it waits to be resumed."""
+        return self._attachment is not None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -252,10 +270,12 @@ class Session:
         """
         if self.is_over:
             return
+        if isinstance(message, wire.AudioIn):
+            if wait_ms := self.hear(message.data):
+                await asyncio.sleep(wait_ms / 1000)
+            return
         self._lifetime.sign()
         match message:
-            case wire.AudioIn(data):
-                await self._take_audio(data)
             case wire.StreamStart(changes):
                 form = changed_input(self._choice.input, changes)
                 self._choice = replace(self._choice, input=form)
@@ -281,9 +301,7 @@ class Session:
             case wire.ToolResult(call_id, output, is_error):
                 self._replying.deliver(call_id, ToolOutcome(output, is_error))
             case wire.Configure(changes):
-                self._choice = self._chooser.apply(self._choice, changes)
-                self._ears.use(self._choice)
-                self._emit(on.PolicyChanged(self._choice.policy))
+                await self.change(changes)
                 self._show(wire.Configured(self.config))
             case wire.Ping(timestamp):
                 self._show(wire.Pong(timestamp))
@@ -296,7 +314,35 @@ class Session:
             case _:
                 assert_never(message)
 
-    async def _take_audio(self, data: bytes) -> None:
+    async def change(self, changes: wire.Changes) -> None:
+        """Go on with these changes from the next turn.
+
+        Raises:
+            ProtocolError: they make no sense, or a strict server does not grant them.
+        """
+        changes = await with_prompt(changes, self._equipment.templates, self.caller.owner)
+        self._choice = self._chooser.apply(self._choice, changes)
+        self._ears.use(self._choice)
+        self._emit(on.PolicyChanged(self._choice.policy))
+
+    def _chosen(self, default: Choice, *wishes: wire.Changes) -> Choice:
+        """The default with one wish granted after the other, and all that is to be told of them."""
+        choice = default
+        notes: tuple[str, ...] = ()
+        for wish in wishes:
+            choice = self._chooser.apply(choice, wish)
+            notes += choice.notes
+        return replace(choice, notes=notes)
+
+    def hear(self, data: bytes) -> float:
+        """Take live audio; gives for how many milliseconds no more of it shall be read.
+
+        Raises:
+            VoiceServerError: what was wrong with it; the session goes on.
+        """
+        if self.is_over:
+            return 0.0
+        self._lifetime.sign()
         if not self._ears.is_open:
             if not self._has_refused_audio:
                 self._has_refused_audio = True
@@ -304,13 +350,12 @@ class Session:
                     "Audio came while no input stream is open; send 'audio_stream_start' first.",
                     code="no_stream",
                 )
-            return
+            return 0.0
         passed_ms = self._ears.push(data)
         now = self._clock.now()
         self._input_due = Instant(max(self._input_due, now) + passed_ms)
         excess_ms = self._input_due - now - self._limits.input_ahead_ms
-        if excess_ms > 0 and self._choice.policy.mode is not wire.TurnMode.MANUAL:
-            await asyncio.sleep(excess_ms / 1000)
+        return excess_ms if excess_ms > 0 and self._choice.policy.mode is not wire.TurnMode.MANUAL else 0.0
 
     def _close_stream(self) -> None:
         if self._ears.is_open:
@@ -318,8 +363,8 @@ class Session:
             self._emit(on.StreamClosed(self._ears.position_ms))
 
     async def _take_clip(self, clip: wire.Clip) -> None:
-        choice = self._chooser.apply(self._choice, clip.changes)
         await self._join(clip.conversation_id)
+        choice = self._chooser.apply(self._choice, clip.changes)
         self._clip_count += 1
         self._clips[self._clip_count] = (clip, choice)
         self._emit(on.ClipReceived(self._clip_count, ReplyOptions(paced=False)))
@@ -335,8 +380,12 @@ class Session:
     async def _join(self, wished: str | None) -> None:
         if wished is None or wished == self.conversation_id:
             return
-        joined = await self._equipment.journal.open(self.caller.owner, wished)
+        joined = await self._equipment.journal.open(self.caller.owner, wished, self.caller.user_id)
         self._begin(joined)
+        if joined.wishes != wire.Changes():
+            await self.change(
+                await with_own_prompt(joined.wishes, self._equipment.templates, self.caller.owner)
+            )
         self._emit(on.ConversationChanged(joined.id, joined.messages))
         self._report_missing(joined)
 
@@ -384,7 +433,9 @@ class Session:
                 if isinstance(entry, do.UserSaid | do.AssistantWrote):
                     self._recorded = recorded
             case do.EndTurn(turn_id):
-                metrics = self._timelines.metrics(turn_id)
+                metrics = replace(self._timelines.metrics(turn_id), cost_amount=self._bill.take_turn())
+                self.turns += 1
+                self._spawn(self._look_at_limits(), "limits")
                 self._record(self.conversation_id, do.TurnMeasured(metrics))
                 self._show(metrics)
             case do.OpenUtterance(utterance):
@@ -409,6 +460,21 @@ class Session:
                 self._replying.stop()
             case _:
                 assert_never(command)
+
+    async def _look_at_limits(self) -> None:
+        """Between turns: a caller who has used up what it may is told, and let go."""
+        standing = await self._equipment.meter.standing(self.caller, voice=True)
+        self.heed(standing)
+        if standing.refusal is not None:
+            self.end("over_limit")
+
+    def heed(self, standing: Standing) -> None:
+        """Tell of a limit that is near, once, or reached."""
+        if standing.refusal is not None:
+            self.report(standing.refusal)
+        elif standing.warning is not None and not self._has_warned_of_budget:
+            self._has_warned_of_budget = True
+            self.report(standing.warning)
 
     def _start_reply(self, command: do.StartReply) -> None:
         choice = self._choice

@@ -1,7 +1,7 @@
 """What an operator may set, and the only place that reads the environment."""
 
 from voice_server.settings.describe import Explained, Setting, explain, settings_table
-from voice_server.settings.load import load_settings, unknown_variables
+from voice_server.settings.load import load_settings, packaged_file, unknown_variables
 from voice_server.settings.model import ApiKey, Settings, Tier
 from voice_server.settings.tables import Deadlines, Limits, TurnDetection
 from voice_server.settings.vendors import Role, Vendors
@@ -19,6 +19,7 @@ __all__ = [
     "Vendors",
     "explain",
     "load_settings",
+    "packaged_file",
     "settings_table",
     "unknown_variables",
 ]

@@ -34,7 +34,7 @@ def load_settings(config_file: Path | None = None, overrides: Mapping[str, objec
             that it does not take. One line for each; no key is in it.
     """
     known = {setting.name: setting for setting in settings_table()}
-    layers: list[tuple[str, Mapping[str, Any]]] = [("default", _read_toml(default_file()))]
+    layers: list[tuple[str, Mapping[str, Any]]] = [("default", _read_toml(packaged_file("default.toml")))]
     if config_file is not None:
         layers.append((str(config_file), _read_toml(config_file)))
     layers.append(("the environment", _read_environment()))
@@ -74,13 +74,13 @@ def unknown_variables() -> list[str]:
     ]
 
 
-def default_file() -> Path:
-    """`config/default.toml`: inside the installed package, beside the package in a checkout."""
+def packaged_file(name: str) -> Path:
+    """A file of `config/`: inside the installed package, beside the package in a checkout."""
     for folder in (_PACKAGE, _PACKAGE.parent):
-        if (file := folder / "config" / "default.toml").is_file():
+        if (file := folder / "config" / name).is_file():
             return file
     raise ConfigurationError(
-        "config/default.toml is missing from the installation. Install voice-server again, or restore it."
+        f"config/{name} is missing from the installation. Install voice-server again, or restore it."
     )
 
 

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from voice_server.settings.kinds import Folder, Names, OptionalFile, from_text
-from voice_server.settings.tables import Deadlines, Limits, Table, TurnDetection
+from voice_server.settings.tables import Chat, Deadlines, Limits, Table, TurnDetection
 from voice_server.settings.vendors import Vendors
 
 
@@ -103,15 +103,16 @@ class Settings(BaseSettings):
     """Web origins that may connect, such as `https://app.example`; empty means the REST port's own, on
     this machine and at `public_url`."""
     api_keys: ApiKeys = ()
-    """Who may connect: tables of `key`, `name`, `tier`, `owner`, `scopes` and `monthly_budget` (USD), or plain
-    keys (of the tier `pro`), beside the keys that `voice-server keys create` makes; where there is none of
-    either, nobody is asked for a key."""
+    """Who may connect: tables of `key`, `name`, `tier`, `owner`, `scopes` and `monthly_budget` (USD), or
+    plain keys (of the tier `pro`), beside the keys that `voice-server keys create` makes; where there is none
+    of either, nobody is asked for a key."""
     client_token_s: Annotated[float, Field(gt=0, le=3600)] = 60
     """How long a client token (`POST /api/tokens`) waits to be used."""
     web_session_h: Annotated[float, Field(gt=0, le=8760)] = 24
     """How long a browser stays signed in, in hours."""
     redis_url: SecretStr = SecretStr("")
-    """Redis that counts requests for several servers, such as `redis://host:6379/0`; empty counts in memory."""
+    """Redis that counts requests for several servers, such as `redis://host:6379/0`; empty counts in
+    memory."""
     prices_file: OptionalFile = None
     """TOML file of prices instead of the `config/prices.toml` that comes with the server."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -144,6 +145,7 @@ class Settings(BaseSettings):
     turn_detection: TurnDetection = TurnDetection()
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
+    chat: Chat = Chat()
     vendors: Vendors = Vendors()
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)

@@ -170,6 +170,24 @@ class Limits(Table):
         return self
 
 
+class Chat(Table):
+    """Typed turns over the REST API. Spoken ones have settings of their own."""
+
+    system_prompt: str = (
+        "You are a helpful assistant. Answer what was asked, accurately and without padding. You have no "
+        "live data: no news, no weather, no clock. When you do not know something, say so."
+    )
+    """What the language model is told before a typed turn, unless the conversation has its own prompt."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.5
+    """How freely the language model chooses its words, unless the request says else."""
+    max_tokens: Annotated[int, Field(ge=1, le=32_768)] = 1024
+    """Longest reply, in tokens of the language model, unless the request says else."""
+    history_chars: Annotated[int, Field(ge=0, le=10_000_000)] = 16_000
+    """How much of a conversation the language model is shown, its newest part; less, if it can read less."""
+    message_chars: Annotated[int, Field(ge=1, le=500_000)] = 32_000
+    """Longest message."""
+
+
 class Deadlines(Table):
     """How long a stage of a turn may say nothing before its fallback takes over."""
 

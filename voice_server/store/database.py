@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from voice_server.errors import ConfigurationError, StoreError
 
@@ -42,7 +42,8 @@ class Database:
             ) from error
         options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
         if self.is_sqlite and self.url.database in (None, "", ":memory:"):
-            options = {"poolclass": StaticPool}
+            # One connection, whose end is the database's: who wants it waits for its turn.
+            options = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
         try:
             self.engine = create_async_engine(self.url, **options)
         except ModuleNotFoundError as error:

@@ -16,6 +16,7 @@ from voice_server.clock import Clock
 from voice_server.core.commands import Entry
 from voice_server.core.history import Message
 from voice_server.core.journal import Remembered
+from voice_server.core.wire import Changes, TemplateChoice
 from voice_server.errors import StoreError
 from voice_server.ids import ConversationId, MessageId, new_conversation_id
 from voice_server.store.database import Database
@@ -45,12 +46,13 @@ class StoredJournal:
         self._is_closing = False
         self.is_in_trouble = False
 
-    async def open(self, owner: str, wished: str | None) -> Remembered:
-        """The wished-for conversation of this owner, or an id for a new one. Never raises."""
+    async def open(self, owner: str, wished: str | None, user_id: str | None = None) -> Remembered:
+        """The wished-for conversation of this owner, and of this user if one is named, or an id for a new
+        one. Never raises."""
         if wished is None:
             return Remembered(new_conversation_id(), is_new=True)
         try:
-            found = await self._find(owner, ConversationId(wished))
+            found = await self._find(owner, ConversationId(wished), user_id)
         except StoreError as error:
             trouble = StoreError(
                 "The conversation cannot be looked up now; a new one is used.",
@@ -60,7 +62,9 @@ class StoredJournal:
             return Remembered(new_conversation_id(), is_new=True, trouble=trouble)
         return found or Remembered(new_conversation_id(), is_new=True, is_unknown=True)
 
-    async def _find(self, owner: str, conversation_id: ConversationId) -> Remembered | None:
+    async def _find(
+        self, owner: str, conversation_id: ConversationId, user_id: str | None
+    ) -> Remembered | None:
         newest = (
             select(MessageRow.id, MessageRow.role, MessageRow.content)
             .where(
@@ -72,17 +76,19 @@ class StoredJournal:
             .limit(_REMEMBERED_MESSAGES)
         )
         async with self._database.read() as session:
-            known = select(ConversationRow.id).where(
+            known = select(ConversationRow).where(
                 ConversationRow.id == conversation_id, ConversationRow.owner == owner
             )
-            if await session.scalar(known) is None:
+            if user_id is not None:
+                known = known.where(ConversationRow.user_id == user_id)
+            if (conversation := await session.scalar(known)) is None:
                 return None
             rows = (await session.execute(newest)).all()
         messages = [
             Message(MessageId(one.id), "user" if one.role == "user" else "assistant", one.content)
             for one in reversed(rows)
         ]
-        return Remembered(conversation_id, messages)
+        return Remembered(conversation_id, messages, _wishes_of(conversation))
 
     def record(self, owner: str, conversation_id: ConversationId, entry: Entry) -> Awaitable[None]:
         """Keep an entry; see `core.journal`."""
@@ -159,6 +165,11 @@ class StoredJournal:
             except Exception:
                 log.exception("ledger entry refused", conversation=line.conversation_id)
                 _fail(saved, StoreError("The database refused this."))
+
+
+def _wishes_of(row: ConversationRow) -> Changes:
+    template = TemplateChoice(row.template, row.template_variables) if row.template is not None else None
+    return Changes(model=row.model, system_prompt=row.system_prompt, template=template)
 
 
 def _fail(saved: asyncio.Future[None], error: StoreError) -> None:

@@ -105,8 +105,9 @@ class TemplateRow(Base):
     description: Mapped[str] = mapped_column(Text)
     system_prompt: Mapped[str] = mapped_column(Text)
     variables: Mapped[list[str]]
+    defaults: Mapped[dict[str, Any]]
     example_usage: Mapped[str] = mapped_column(Text)
-    tools: Mapped[list[str]]
+    tools: Mapped[list[str] | None]
     created_at_ms: Mapped[int]
     updated_at_ms: Mapped[int]
 

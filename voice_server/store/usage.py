@@ -95,8 +95,13 @@ class UsageLedger:
                     named.get("day"),
                     named.get("key"),
                     named.get("provider"),
-                    *(int(count) for count in counts[:-1]),
-                    float(counts[-1]),
+                    requests=int(counts[0]),
+                    calls=int(counts[1]),
+                    audio_ms=int(counts[2]),
+                    input_tokens=int(counts[3]),
+                    output_tokens=int(counts[4]),
+                    characters=int(counts[5]),
+                    cost=float(counts[6]),
                 )
             )
         return found

@@ -43,8 +43,8 @@ class RealtimeSpeechToText:
 
     def __init__(self, options: OpenAiOptions) -> None:
         self.name = options.name
-        self._model = options.stt_model or DEFAULT_MODEL
-        self.title = f"{options.title} {self._model}"
+        self.model = options.stt_model or DEFAULT_MODEL
+        self.title = f"{options.title} {self.model}"
         self._options = options
         self._client = openai_client(options)
         self._parting: set[asyncio.Task[None]] = set()
@@ -60,7 +60,7 @@ class RealtimeSpeechToText:
     @asynccontextmanager
     async def open(self, hints: SttHints) -> AsyncIterator["RealtimeStream"]:
         """Begin one utterance; leaving closes the socket, and nobody waits for the other side's good-bye."""
-        stream = RealtimeStream(self._client, self._options, self._model, hints)
+        stream = RealtimeStream(self._client, self._options, self.model, hints)
         running = asyncio.create_task(stream.run())
         self._parting.add(running)
         running.add_done_callback(self._parting.discard)
