@@ -167,7 +167,12 @@ class Sockets:
 
     async def serve(self, accepted: Socket, handshake: Handshake) -> None:
         """Live with a socket until it is closed."""
-        await (await self._connection(accepted, handshake)).run()
+        accepted.hold()
+        try:
+            connection = await self._connection(accepted, handshake)
+        finally:
+            accepted.release()
+        await connection.run()
 
     async def _connection(self, accepted: Socket, handshake: Handshake) -> Connection:
         dialect: Dialect
@@ -288,7 +293,7 @@ class VoiceServer:
         )
         prices = load_prices(settings.prices_file or packaged_file("prices.toml"))
         minutes = {tier: getattr(limits.audio_minutes_per_day, tier.value) for tier in Tier}
-        self._meter = Meter(
+        self.meter = Meter(
             UsageLedger(self.database), prices, self._clock, Allowances(minutes, limits.budget_warning)
         )
         self._rates = Rates(
@@ -307,7 +312,7 @@ class VoiceServer:
             self._templates,
             chat_defaults(settings),
             self._clock,
-            self._meter,
+            self.meter,
         )
         equipment = Equipment(
             catalogue,
@@ -320,7 +325,7 @@ class VoiceServer:
             session_limits(settings),
             session_deadlines(settings),
             self._templates,
-            self._meter,
+            self.meter,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)
@@ -380,13 +385,14 @@ class VoiceServer:
         """The database open inside; what is still unwritten after is written first."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.database.close)
+            stack.push_async_callback(self._rates.close)
             await self.database.open()
             check_exposure(self._settings, has_keys=await self.keys.is_required())
             writing = asyncio.create_task(self._journal.run(), name="journal")
             watching = [
                 asyncio.create_task(self.keys.run(), name="key uses"),
                 asyncio.create_task(self._watch_keys(), name="revoked keys"),
-                asyncio.create_task(self._meter.run(), name="usage"),
+                asyncio.create_task(self.meter.run(), name="usage"),
             ]
             try:
                 yield
@@ -395,7 +401,7 @@ class VoiceServer:
                     task.cancel()
                 with suppress(StoreError):
                     await self.keys.note_uses()
-                    await self._meter.write()
+                    await self.meter.write()
                 self._journal.close()
                 await asyncio.wait({writing}, timeout=WRITTEN_WITHIN_S)
                 writing.cancel()
@@ -417,7 +423,7 @@ class VoiceServer:
         context = RestContext(
             keys=self.keys,
             rates=self._rates,
-            meter=self._meter,
+            meter=self.meter,
             client_tokens=self._client_tokens,
             web_session_s=settings.web_session_h * 3600,
             is_secure=settings.tls_cert is not None or settings.public_url.startswith(("wss:", "https:")),

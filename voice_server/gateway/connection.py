@@ -141,11 +141,14 @@ class Connection:
 
     async def _begin(self, init: wire.Init) -> None:
         """Open or resume a session for an `init`; it is acknowledged first of all."""
+        self._socket.hold()
         try:
             caller, init = (self._caller, init) if self._caller else await self._identify(init)
         except (AuthenticationError, ForbiddenError) as error:
             await self._say_error(error)
             raise _Goodbye(NOT_AUTHENTICATED, "not authenticated") from error
+        finally:
+            self._socket.release()
         self._caller = caller
         self._socket.admit()
         self._is_resumable = self._dialect.traits.numbered

@@ -58,6 +58,14 @@ class Socket(Protocol):
         """Say good-bye; never raises."""
         ...
 
+    def hold(self) -> None:
+        """Read nothing more for now: what a stranger may send is not used up while the key is looked up."""
+        ...
+
+    def release(self) -> None:
+        """Read on."""
+        ...
+
     def admit(self) -> None:
         """The peer is known: the bound on what a stranger may send is lifted."""
         ...

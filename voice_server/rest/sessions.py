@@ -44,7 +44,7 @@ class SessionEnded(BaseModel):
 def session_routes(context: RestContext) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/sessions", tags=["sessions"])
-    Identified = Annotated[Caller, Depends(identifier(context))]
+    Identified = Annotated[Caller, Depends(identifier(context, counted=False))]
 
     @router.get("")
     async def list_sessions(caller: Identified, limit: Limit = 50, offset: Offset = 0) -> SessionList:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
@@ -48,14 +49,19 @@ class Rates:
             tier: (RateLimitItemPerDay(one.day), RateLimitItemPerMinute(one.minute))
             for tier, one in allowed.items()
         }
-        try:
-            storage = storage_from_string(f"async+{url}" if url else "async+memory://", wrap_exceptions=True)
-        except Exception as error:  # the library has no error of its own for this
-            raise ConfigurationError(
-                "redis_url cannot be used: an example is redis://host:6379/0, and it needs "
-                "more packages: pip install 'voice-server[redis]'."
-            ) from error
+        self._pool: Any = None
+        options: dict[str, Any] = {}
+        if url:
+            self._pool = options["connection_pool"] = _pool_of(url)
+        storage = storage_from_string(
+            "async+redis://" if url else "async+memory://", wrap_exceptions=True, **options
+        )
         self._limiter = MovingWindowRateLimiter(storage)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._pool is not None:
+            self._pool.disconnect()
 
     async def take(self, caller: Caller) -> tuple[RateState | None, LimitError | None]:
         """Count a request, or refuse it; and how the caller stands. Without a key there is no limit."""
@@ -86,3 +92,19 @@ class Rates:
     async def _state(self, window: RateLimitItem, key: str) -> RateState:
         stats = await self._limiter.get_window_stats(window, key)
         return RateState(window.amount, max(stats.remaining, 0), max(stats.reset_time - time.time(), 0.0))
+
+
+def _pool_of(url: str) -> Any:
+    """Connections to a Redis that are ours to close."""
+    try:
+        from coredis import ConnectionPool
+
+        return ConnectionPool.from_url(url)
+    except ImportError as error:
+        raise ConfigurationError(
+            "redis_url needs a package that is not installed: pip install 'voice-server[redis]'."
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(
+            "redis_url is no URL of a Redis; an example: redis://host:6379/0."
+        ) from error
