@@ -18,7 +18,7 @@ async def test_the_dashboard_shows_what_happened_and_makes_keys(tmp_path: Path) 
     ):
         await caller.say(type="init", api_key=KEY, user_id="anna")
         ack = await caller.until("init_ack")
-        await caller.say(type="message", message="What is the capital of France?")
+        await caller.say(type="message", message="What is the capital of France?", modalities=["text"])
         reply = await caller.until("ai_response")
         await caller.until("metrics")
         await caller.say(type="message", message="Tell me <b>everything</b>.")
