@@ -7,7 +7,9 @@
     ├── AuthenticationError     nobody we know
     ├── ForbiddenError          known, but without the right to this
     ├── LimitError              known, but over a limit
+    ├── TooLargeError           more than is taken at once
     ├── NotFoundError           an id that names nothing the caller may see
+    ├── ToolError               a tool of the server could not do what the model asked of it
     ├── StoreError              the database does not take or give anything now
     ├── AudioError              bytes that are not the audio they claim to be, or hold no speech
     └── ProviderError           a speech-to-text, language or text-to-speech provider failed
@@ -91,6 +93,13 @@ class LimitError(VoiceServerError):
         self.retry_after_s = retry_after_s
 
 
+class TooLargeError(VoiceServerError):
+    """More than is taken at once; less would do."""
+
+    code = "too_large"
+    stage: Stage = "limit"
+
+
 class NotFoundError(VoiceServerError):
     """An id that names nothing the caller may see."""
 
@@ -103,6 +112,12 @@ class StoreError(VoiceServerError):
 
     code = "not_saved"
     retryable = True
+
+
+class ToolError(VoiceServerError):
+    """A tool could not do what the language model asked. The model is told the sentence, no client is."""
+
+    stage: Stage = "llm"
 
 
 class AudioError(VoiceServerError):

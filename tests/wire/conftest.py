@@ -16,7 +16,7 @@ import uvloop
 from voice_server.settings import Settings
 
 HERE = Path(__file__).parent
-REAL_MODELS = ("silero-vad", "smart-turn", "whisper-tiny-en", "piper-joe", "smollm2")
+REAL_MODELS = ("silero-vad", "smart-turn", "whisper-tiny-en", "piper-joe", "smollm2", "minilm")
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

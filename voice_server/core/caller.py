@@ -44,6 +44,7 @@ class Caller:
     `owner` is whose objects the caller reaches; a `user_id` is a label within it, never a credential.
     `key_id` is None for the anonymous caller. With a `grant` the caller is a browser that was let in for one
     session, as the `user_id` it was given.
+    `tools` are patterns of the server's tools that this key may use; None: those of its tier.
     """
 
     owner: str = "local"
@@ -54,6 +55,7 @@ class Caller:
     monthly_budget: float | None = None
     user_id: str | None = None
     grant: Grant | None = None
+    tools: tuple[str, ...] | None = None
 
     def demand(self, scope: Scope) -> None:
         """Go on only with this right.

@@ -136,7 +136,7 @@ class TranscribeClip:
 class StartReply:
     """Write a reply to `messages` and speak it; without messages the words come by `Speak`.
 
-    `utterance` names what it answers, for the timings.
+    `utterance` names what it answers, for the timings; `language` is what that was heard to be in.
     """
 
     generation: int
@@ -144,6 +144,7 @@ class StartReply:
     utterance: int | None
     messages: tuple[Message, ...] | None
     options: ReplyOptions
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,9 @@ class Conversation:
             case on.ReplyWritten() | on.ReplyFinished() | on.ReplyFailed() | on.ToolCalled():
                 if self.reply and self.reply.generation == event.generation:
                     self.reply.write(event)
+            case on.ToolsSlow(generation, words):
+                if self.reply and self.reply.generation == generation:
+                    self.reply.bridge(words, now)
             case on.AudioProduced() | on.SpeechFinished() | on.SpeechFailed():
                 if self.reply and self.reply.generation == event.generation:
                     if isinstance(event, on.AudioProduced) and self.reply.is_audio_wanted:
@@ -326,7 +329,7 @@ class Conversation:
         self._record(do.UserSaid(turn_id, message, spoken, language, confidence))
         if spoken:
             self._show(TranscriptionOut(turn_id, text, language, confidence))
-        self._start_reply(turn_id, one.options, now, utterance=one.id)
+        self._start_reply(turn_id, one.options, now, utterance=one.id, language=language)
 
     def _fail_to_hear(self, one: Utterance, error: VoiceServerError, now: Instant) -> None:
         """No transcript: say so on the wire, and aloud where the caller waits for sound."""
@@ -346,6 +349,7 @@ class Conversation:
         now: Instant,
         *,
         utterance: int | None = None,
+        language: str | None = None,
         asks_model: bool = True,
     ) -> Reply:
         self._generations += 1
@@ -356,7 +360,7 @@ class Conversation:
             reply.playout.pause(now)
         self._show_status(StatusKind.PROCESSING)
         messages = self.history.messages if asks_model else None
-        self._do(do.StartReply(reply.generation, turn_id, utterance, messages, options))
+        self._do(do.StartReply(reply.generation, turn_id, utterance, messages, options, language))
         return reply
 
     def _finish_what_is_heard(self, now: Instant) -> None:

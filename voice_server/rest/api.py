@@ -20,9 +20,11 @@ from voice_server.rest.keys import key_routes
 from voice_server.rest.pages import page_routes
 from voice_server.rest.rate_headers import RATE_HEADERS, RateHeaders
 from voice_server.rest.request_id import HEADER, RequestIds
+from voice_server.rest.search import search_routes
 from voice_server.rest.sessions import session_routes
 from voice_server.rest.sign_in import sign_in_routes
 from voice_server.rest.sockets import socket_routes
+from voice_server.rest.speech import speech_routes
 from voice_server.rest.templates import template_routes
 from voice_server.rest.tokens import token_routes
 from voice_server.rest.usage import usage_routes
@@ -65,6 +67,8 @@ def create_api(context: RestContext) -> FastAPI:
         conversation_routes(context),
         template_routes(context),
         feedback_routes(context),
+        search_routes(context),
+        speech_routes(context),
         voice_stream_routes(context),
         key_routes(context),
         sign_in_routes(context),

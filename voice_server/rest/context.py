@@ -10,6 +10,8 @@ from voice_server.services.discovery import Discovery
 from voice_server.services.keys import KeyRing
 from voice_server.services.rates import Rates
 from voice_server.services.readiness import Readiness
+from voice_server.services.search import Search
+from voice_server.services.speech import Speech
 from voice_server.services.templates import Templates
 from voice_server.services.usage import Meter
 from voice_server.services.voice_streams import VoiceStreams
@@ -82,6 +84,8 @@ class RestContext:
     templates: Templates
     feedback: FeedbackStore
     live: SessionRegistry
+    search: Search
+    speech: Speech
     sockets: SocketService
     websocket_url: Callable[[str, bool], str]
     websocket_port: int

@@ -21,6 +21,7 @@ from voice_server.errors import (
     ProtocolError,
     ProviderError,
     StoreError,
+    TooLargeError,
     VoiceServerError,
 )
 from voice_server.rest.request_id import HEADER, request_id_of
@@ -31,6 +32,7 @@ _STATUSES: tuple[tuple[type[VoiceServerError], int], ...] = (
     (AuthenticationError, 401),
     (ForbiddenError, 403),
     (LimitError, 429),
+    (TooLargeError, 413),
     (NotFoundError, 404),
     (ProtocolError, 400),
     (AudioError, 400),

@@ -64,7 +64,7 @@ def key_routes(context: RestContext) -> APIRouter:
     router = APIRouter(prefix="/keys", tags=["keys"])
     admin = Annotated[Caller, Depends(identifier(context, Scope.ADMIN, counted=False))]
 
-    @router.post("", status_code=201)
+    @router.post("")
     async def create_key(wish: KeyWish, caller: admin) -> MadeKey:
         """Make a key. The first one turns authentication on."""
         record, key = await context.keys.create(

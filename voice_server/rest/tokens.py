@@ -43,7 +43,7 @@ def token_routes(context: RestContext) -> APIRouter:
     router = APIRouter(tags=["keys"])
     identify = identifier(context, Scope.VOICE)
 
-    @router.post("/tokens", status_code=201)
+    @router.post("/tokens")
     async def create_token(wish: TokenRequest, caller: Annotated[Caller, Depends(identify)]) -> ClientToken:
         """Make a token for a browser; ask for it on your own server, with your key."""
         options, template = wish.options, None

@@ -5,8 +5,8 @@ still kept. Nothing is kept of a turn that fails before the model has said anyth
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -270,7 +270,7 @@ class Turn:
         self._text = ""
         self._pieces: asyncio.Queue[str | None] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
-        self._is_written = False
+        self._is_keeping = self._is_left = False
         self._began = clock.now()
         self._first_token: Instant | None = None
 
@@ -313,7 +313,8 @@ class Turn:
 
     def cancel(self) -> None:
         """Nobody reads any more: stop the model. What was said by then is kept."""
-        if self._task is not None and not self._is_written:
+        self._is_left = True
+        if self._task is not None and not self._is_keeping:  # else once that is done
             self._task.cancel()
 
     async def over(self) -> None:
@@ -348,7 +349,6 @@ class Turn:
     async def _run(self) -> None:
         try:
             await self._write()
-            self._is_written = True
             if not self._text:
                 raise ProviderError("The language model said nothing.", stage="llm")
         except (asyncio.CancelledError, VoiceServerError):
@@ -393,9 +393,12 @@ class Turn:
             return
         if not self._text:
             self._first_token = self._clock.now()
-            await self._keeping.keep_said()
+            with self._uncut():
+                await self._keeping.keep_said()
         self._text += piece
         self._pieces.put_nowait(piece)
+        if self._is_left:
+            raise asyncio.CancelledError
 
     async def _keep_reply(self, *, is_complete: bool) -> None:
         if self._first_token is None or not self._text:
@@ -404,17 +407,26 @@ class Turn:
             "llm_first_token_ms": round(self._first_token - self._began, 1),
             "response_ms": round(self._clock.now() - self._began, 1),
         }
-        await self._keeping.keep_reply(
-            NewMessage(
-                "assistant",
-                self._text,
-                is_complete=is_complete,
-                cost=self._bill.take_turn(),
-                timings=timings,
-                providers={"llm": f"{self.provider}/{self.model}"},
-                id=self.message_id,
-            )
+        reply = NewMessage(
+            "assistant",
+            self._text,
+            is_complete=is_complete,
+            cost=self._bill.take_turn(),
+            timings=timings,
+            providers={"llm": f"{self.provider}/{self.model}"},
+            id=self.message_id,
         )
+        with self._uncut():
+            await self._keeping.keep_reply(reply)
+
+    @contextmanager
+    def _uncut(self) -> Iterator[None]:
+        """What is being kept is not cut off by a reader who leaves."""
+        self._is_keeping = True
+        try:
+            yield
+        finally:
+            self._is_keeping = False
 
 
 def _said_now(messages: Sequence[NewMessage]) -> list[NewMessage]:

@@ -38,6 +38,7 @@ class KeyHolder:
     owner: str | None = None
     scopes: frozenset[Scope] = USUAL_SCOPES
     monthly_budget: float | None = None
+    tools: tuple[str, ...] | None = None
 
     @property
     def id(self) -> str:
@@ -240,6 +241,7 @@ def _caller_of_settings(holder: KeyHolder) -> Caller:
         key_name=holder.name,
         scopes=holder.scopes,
         monthly_budget=holder.monthly_budget,
+        tools=holder.tools,
     )
 
 

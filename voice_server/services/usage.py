@@ -76,6 +76,10 @@ class Meter:
 
     async def standing(self, caller: Caller, *, voice: bool = False) -> Standing:
         """Whether the caller may go on. Where the database does not answer, it may."""
+        # A query that is cancelled takes its connection along: who stops waiting does not stop it.
+        return await asyncio.shield(self._standing(caller, voice=voice))
+
+    async def _standing(self, caller: Caller, *, voice: bool) -> Standing:
         try:
             if voice and (refusal := await self._heard_enough(caller)) is not None:
                 return Standing(refusal=refusal)

@@ -273,7 +273,7 @@ class Ears:
             self._stall_timer.cancel()
 
     def _start(self, utterance: int, choice: Choice) -> Hearing:
-        hearing = Hearing(utterance, choice.stt, choice.language, self._emit, self._deadlines.stt_final_ms)
+        hearing = Hearing(utterance, choice.stt, choice.stt_hints, self._emit, self._deadlines.stt_final_ms)
         self._open[utterance] = _Open(hearing, self._spawn(hearing.run(), "speech to text"))
         return hearing
 

@@ -1,7 +1,7 @@
 """What sessions share; `app` makes it once."""
 
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voice_server.clock import Clock
 from voice_server.core.journal import Journal
@@ -11,12 +11,13 @@ from voice_server.session.ears import Score
 from voice_server.session.limits import Deadlines, SessionLimits
 from voice_server.session.prompts import Templates
 from voice_server.session.shared_vad import SharedVad
+from voice_server.tools.box import ToolBox
 
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """Providers and models, limits, clock, journal. `workers` decode clips; `default` is what a session uses
-    that wishes for nothing."""
+    """Providers and models, limits, clock, journal, tools. `workers` decode clips; `default` is what a
+    session uses that wishes for nothing."""
 
     catalogue: Catalogue
     default: Choice
@@ -29,3 +30,4 @@ class Equipment:
     deadlines: Deadlines = Deadlines()
     templates: Templates | None = None
     meter: UsageMeter = Unmetered()
+    tools: ToolBox = field(default_factory=ToolBox)

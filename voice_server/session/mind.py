@@ -4,14 +4,13 @@ The conversation sees one reply, whatever number of times the model is asked bet
 """
 
 import asyncio
-import json
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
-from voice_server.core.events import Event, ReplyFailed, ReplyFinished, ReplyWritten, ToolCalled
+from voice_server.core.events import Event, ReplyFailed, ReplyFinished, ReplyWritten
 from voice_server.errors import ProviderError, ProviderTimeout, VoiceServerError
 from voice_server.providers.base import (
     ChatMessage,
@@ -23,6 +22,7 @@ from voice_server.providers.base import (
     ToolUse,
 )
 from voice_server.session.limits import Deadlines
+from voice_server.session.tooling import Tooling
 
 log = structlog.get_logger()
 
@@ -30,14 +30,6 @@ _MAY_BE_SPOKEN = (".", "!", "?", ",", ";", ":", "\n")
 
 MOST_ROUNDS = 8
 """How often a model may ask for tools within one reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolOutcome:
-    """What came of a tool call."""
-
-    output: str
-    is_error: bool = False
 
 
 class Mind:
@@ -50,19 +42,14 @@ class Mind:
         request: ReplyRequest,
         emit: Callable[[Event], None],
         deadlines: Deadlines,
+        tooling: Tooling,
     ) -> None:
         self._generation = generation
         self._llm = llm
         self._request = request
         self._emit = emit
         self._deadlines = deadlines
-        self._awaited: dict[str, asyncio.Future[ToolOutcome]] = {}
-
-    def deliver(self, call_id: str, outcome: ToolOutcome) -> None:
-        """The client's answer to a tool call; one that nobody waits for is ignored."""
-        future = self._awaited.get(call_id)
-        if future is not None and not future.done():
-            future.set_result(outcome)
+        self._tooling = tooling
 
     async def run(self) -> None:
         """Write until the reply is whole or has failed."""
@@ -75,7 +62,7 @@ class Mind:
                     self._emit(ReplyFinished(self._generation))
                     return
                 asked = ChatMessage("assistant", text, tool_uses=tuple(uses))
-                answers = [await self._call(use) for use in uses]
+                answers = await self._tooling.answers(uses)
                 request = replace(request, messages=[*request.messages, asked, *answers])
             raise ProviderError("The model kept calling tools without answering.", stage="llm")
         except VoiceServerError as error:
@@ -113,17 +100,3 @@ class Mind:
             late = f"The language model was silent for {allowed_s:g} s."
             raise ProviderTimeout(late, stage="llm") from error
         return text, uses
-
-    async def _call(self, use: ToolUse) -> ChatMessage:
-        """Have the client run a tool; unanswered, it counts as failed."""
-        future = self._awaited[use.call_id] = asyncio.get_running_loop().create_future()
-        self._emit(ToolCalled(self._generation, use.call_id, use.name, use.arguments))
-        try:
-            async with asyncio.timeout(self._deadlines.tool_ms / 1000):
-                outcome = await future
-        except TimeoutError:
-            outcome = ToolOutcome("The tool did not answer in time.", is_error=True)
-        finally:
-            del self._awaited[use.call_id]
-        content = json.dumps({"error": outcome.output}) if outcome.is_error else outcome.output
-        return ChatMessage("tool", content, call_id=use.call_id)

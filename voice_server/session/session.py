@@ -10,6 +10,7 @@ import secrets
 from collections import deque
 from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, assert_never
 
 import structlog
@@ -37,11 +38,11 @@ from voice_server.session.equipment import Equipment
 from voice_server.session.gate import Gate
 from voice_server.session.lifetime import Lifetime
 from voice_server.session.metering import metered
-from voice_server.session.mind import ToolOutcome
 from voice_server.session.outbox import Outbox, audio_ms
 from voice_server.session.prompts import with_own_prompt, with_prompt
 from voice_server.session.replying import Replying
 from voice_server.session.timeline import Timelines
+from voice_server.tools.base import ToolOutcome
 
 log = structlog.get_logger()
 
@@ -79,7 +80,11 @@ class Session:
         self._limits, self._clock = equipment.limits, equipment.clock
         self._bill = Bill(equipment.meter, caller)
         catalogue, default = metered(equipment.catalogue, equipment.default, self._bill)
-        self._chooser = Chooser(catalogue, caller.grant.fixed if caller.grant else None)
+        self._chooser = Chooser(
+            catalogue,
+            partial(equipment.tools.offered_to, caller),
+            caller.grant.fixed if caller.grant else None,
+        )
         self._choice = self._chosen(default, remembered.wishes, init.changes)
         self._greeting = init.greeting
         self._is_paced = is_paced
@@ -120,7 +125,13 @@ class Session:
             equipment.deadlines,
         )
         self._replying = Replying(
-            self._emit, self._spawn, self._ahead_ms, self._limits.output_ahead_ms, equipment.deadlines
+            self._emit,
+            self._spawn,
+            self._ahead_ms,
+            self._limits.output_ahead_ms,
+            equipment.deadlines,
+            equipment.tools,
+            self._limits.tool_bridge_ms,
         )
         self._timelines = Timelines(self._clock, self._ears.moment_of)
         self._begin(remembered)
@@ -364,7 +375,8 @@ class Session:
 
     async def _take_clip(self, clip: wire.Clip) -> None:
         await self._join(clip.conversation_id)
-        choice = self._chooser.apply(self._choice, clip.changes)
+        # Some clients name a language in each recording, asked or not: none is lost for that.
+        choice = self._chooser.apply(self._choice, clip.changes, refuses_languages=False)
         self._clip_count += 1
         self._clips[self._clip_count] = (clip, choice)
         self._emit(on.ClipReceived(self._clip_count, ReplyOptions(paced=False)))
@@ -481,6 +493,8 @@ class Session:
         if command.utterance is not None:
             choice = self._choices.pop(command.utterance, choice)
         choice = self._chooser.apply(choice, wire.Changes(model=command.options.model))
+        if command.language is not None:
+            choice = self._chooser.answering(choice, command.language)
         self._timelines.start(command.utterance, choice.provider_names)
         self._replying.start(command, choice)
 

@@ -154,11 +154,11 @@ def _sentence(detail: ErrorDetails, known: Mapping[str, Setting], sources: Mappi
         return f"The settings do not agree: {reason}."
     within = path[name.count(".") + 1 :]
     where = f"{name} (from {sources.get(name, 'default')})"
-    if name == "api_keys":
+    setting = known[name]
+    if setting.has_entries and within:
         entry = f", entry {int(within[0]) + 1}" if within and within[0].isdigit() else ""
         part = f" at {within[1]}" if len(within) > 1 else ""
         return f"{where}{entry} is not right{part}: {reason}."
-    setting = known[name]
     if setting.is_secret:
         return f"{where} is not {setting.allowed}: {reason}."
     return f"{where} is {detail['input']!r}, which it does not take: {reason}. It takes {setting.allowed}."

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from voice_server.settings.kinds import Folder, Names, OptionalFile, from_text
 from voice_server.settings.tables import Chat, Deadlines, Limits, Table, TurnDetection
+from voice_server.settings.tools import Tools
 from voice_server.settings.vendors import Vendors
 
 
@@ -32,6 +33,8 @@ def _keys_from_text(value: object) -> object:
 
 ProviderNames = Annotated[Names, Field(min_length=1)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(from_text)]
+LanguageTag = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+LanguageTags = Annotated[tuple[LanguageTag, ...], NoDecode, BeforeValidator(from_text)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -45,7 +48,8 @@ class Tier(StrEnum):
 
 
 class ApiKey(Table):
-    """One key. `name` is what logs show in its stead; `owner` is the user it acts for."""
+    """One key. `name` is what logs show in its stead; `owner` is the user it acts for; `tools` are patterns
+    of the server's tools it may use, instead of its tier's."""
 
     key: Annotated[SecretStr, Field(min_length=1)]
     name: Annotated[str, Field(min_length=1)]
@@ -53,6 +57,7 @@ class ApiKey(Table):
     owner: str | None = None
     scopes: tuple[Literal["voice", "chat", "admin"], ...] = ("voice", "chat")
     monthly_budget: Annotated[float | None, Field(gt=0)] = None
+    tools: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(from_text)] = None
 
 
 ApiKeys = Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_keys_from_text)]
@@ -103,9 +108,9 @@ class Settings(BaseSettings):
     """Web origins that may connect, such as `https://app.example`; empty means the REST port's own, on
     this machine and at `public_url`."""
     api_keys: ApiKeys = ()
-    """Who may connect: tables of `key`, `name`, `tier`, `owner`, `scopes` and `monthly_budget` (USD), or
-    plain keys (of the tier `pro`), beside the keys that `voice-server keys create` makes; where there is none
-    of either, nobody is asked for a key."""
+    """Who may connect: tables of `key`, `name`, `tier`, `owner`, `scopes`, `monthly_budget` (USD) and
+    `tools`, or plain keys (of the tier `pro`), beside the keys that `voice-server keys create` makes; where
+    there is none of either, nobody is asked for a key."""
     client_token_s: Annotated[float, Field(gt=0, le=3600)] = 60
     """How long a client token (`POST /api/tokens`) waits to be used."""
     web_session_h: Annotated[float, Field(gt=0, le=8760)] = 24
@@ -125,13 +130,21 @@ class Settings(BaseSettings):
     """Language model providers, the first is used unless a caller asks for another of them."""
     tts: ProviderNames = ("local",)
     """Text-to-speech providers, the first is used unless a caller asks for another of them."""
+    embeddings: str = "local"
+    """The provider of embeddings, by which messages are found by their meaning; empty finds them by their
+    words alone."""
     llm_model: Literal["smollm2", "qwen-0.5b", "qwen-1.5b"] = "qwen-1.5b"
     """The local language model, from fast and simple to slower and better."""
     tts_voice: Annotated[str, Field(min_length=1)] = "joe"
     """The voice that speaks, unless the client asks for another; while nobody sets it, a provider that does
     not have it speaks with its own first one."""
-    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en-US"
+    voices_refresh_min: Annotated[float, Field(ge=0, le=10_080)] = 60
+    """How often vendors are asked anew which voices they have, in minutes; 0 asks them once."""
+    language: LanguageTag = "en-US"
     """The language that is spoken (BCP 47), unless the client asks for another."""
+    languages: LanguageTags = ()
+    """What a client that asks for the language `auto` may speak; empty is all that can be both understood and
+    spoken."""
     system_prompt: str = (
         "You are a friendly voice assistant, and your words are spoken aloud. Answer in one or two short "
         "spoken sentences, without lists, markdown, emoji or code. You have no live data: no news, no "
@@ -146,6 +159,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
     chat: Chat = Chat()
+    tools: Tools = Tools()
     vendors: Vendors = Vendors()
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -216,4 +230,6 @@ class Settings(BaseSettings):
             needed.append("piper-joe")
         if "local" in self.llm:
             needed.append(self.llm_model)
+        if self.embeddings == "local":
+            needed.append("minilm")
         return tuple(needed)

@@ -157,6 +157,13 @@ class Limits(Table):
     """Largest REST body with audio in base64."""
     rest_upload_bytes: Size = 32 * MIB
     """Largest uploaded file."""
+    speech_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
+    """Longest text that a REST request may have spoken, in characters."""
+    speech_requests: Count = 16
+    """REST requests that are transcribed or spoken at once."""
+    search_wait_s: Seconds = 2
+    """How long a search waits for what was just written to be found by its meaning; it is found by its words
+    at once."""
     drain_s: Annotated[float, Field(ge=0, le=3600)] = 20
     """When the server is told to stop, replies under way get this long to finish."""
 

@@ -41,7 +41,7 @@ class Database:
                 "database_url is no URL of a database; an example: postgresql://user:password@host/name."
             ) from error
         options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
-        if self.is_sqlite and self.url.database in (None, "", ":memory:"):
+        if self.is_in_memory:
             # One connection, whose end is the database's: who wants it waits for its turn.
             options = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
         try:
@@ -60,6 +60,11 @@ class Database:
         """Whether it is SQLite; else it is PostgreSQL."""
         return self.url.get_backend_name() == "sqlite"
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether it ends with this object."""
+        return self.is_sqlite and self.url.database in (None, "", ":memory:")
+
     async def open(self) -> None:
         """Make the file's folder where there is one to make, and bring the tables up to date.
 
@@ -68,7 +73,7 @@ class Database:
         """
         from voice_server.store.schema import upgrade  # alembic is large, and needed only here
 
-        if self.is_sqlite and self.url.database not in (None, "", ":memory:"):
+        if self.is_sqlite and not self.is_in_memory:
             assert self.url.database is not None
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         try:
