@@ -20,7 +20,7 @@ class MemoryJournal:
     kept: dict[ConversationId, dict[MessageId, Message]] = field(default_factory=dict)
     wishes: dict[ConversationId, Changes] = field(default_factory=dict)
 
-    async def open(self, owner: str, wished: str | None) -> Remembered:
+    async def open(self, owner: str, wished: str | None, user_id: str | None = None) -> Remembered:
         known = ConversationId(wished or "")
         if self.owners.get(known) == owner:
             return Remembered(known, self.messages(known), self.wishes.get(known, Changes()))

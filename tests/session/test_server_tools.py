@@ -208,7 +208,7 @@ async def test_a_model_that_fails_after_its_tool_ends_as_any_failure() -> None:
         (Caller("free", Tier.FREE), []),
         (Caller("basic", Tier.BASIC), ["coin"]),
         (Caller("pro", Tier.PRO), ["dice", "coin"]),
-        (Caller("own", Tier.FREE, ("d*",)), ["dice"]),
+        (Caller("own", Tier.FREE, tools=("d*",)), ["dice"]),
     ],
 )
 async def test_who_may_use_what_is_a_matter_of_key_and_tier(caller: Caller, names: list[str]) -> None:

@@ -64,7 +64,6 @@ def serve(
     configure_logging(settings.log_level, settings.log_format)
     for name in unknown_variables():
         log.warning("unknown environment variable ignored", variable=name)
-    wiring.check_exposure(settings)
     if troubles:
         run(_serve_in_chaos(config, said, settings, troubles))
         return

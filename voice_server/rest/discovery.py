@@ -123,7 +123,7 @@ def discovery_routes(context: RestContext) -> APIRouter:
                 tts_voice=found.default_voice.id,
                 language=found.language,
             ),
-            authentication=Authentication(required=context.keys.is_required),
+            authentication=Authentication(required=await context.keys.is_required()),
             status={stage: dict(of) for stage, of in found.status().items()},
         )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from voice_server.clock import Clock
 from voice_server.core.journal import Journal
+from voice_server.core.usage import Unmetered, UsageMeter
 from voice_server.ops.turns import TurnWatcher
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.session.choice import Catalogue, Choice
@@ -32,5 +33,6 @@ class Equipment:
     deadlines: Deadlines = Deadlines()
     phrases: Phrases | None = None
     templates: Templates | None = None
+    meter: UsageMeter = Unmetered()
     tools: ToolBox = field(default_factory=ToolBox)
     watchers: Sequence[TurnWatcher] = ()

@@ -27,15 +27,18 @@ from voice_server.core.history import History
 from voice_server.core.journal import Remembered
 from voice_server.core.policy import ReplyOptions
 from voice_server.core.sentences import Sentence, sentences_in
+from voice_server.core.usage import Standing
 from voice_server.core.utterance import Source
 from voice_server.errors import AudioError, NotFoundError, ProtocolError, VoiceServerError
 from voice_server.ids import ConversationId, SessionId, new_token
 from voice_server.providers.base import Provider
+from voice_server.providers.metered import Bill
 from voice_server.session.choice import Choice, Chooser, changed_input
 from voice_server.session.ears import Ears
 from voice_server.session.equipment import Equipment
 from voice_server.session.gate import Gate
 from voice_server.session.lifetime import Lifetime
+from voice_server.session.metering import metered
 from voice_server.session.outbox import Outbox, audio_ms
 from voice_server.session.prompts import own_prompt, replacing, with_own_prompt, with_prompt
 from voice_server.session.replying import Replying
@@ -73,12 +76,21 @@ class Session:
     ) -> None:
         self.id = session_id
         self.caller = caller
-        self.user_id = init.user_id or caller.owner
+        self.user_id = caller.user_id or init.user_id or caller.owner
+        self.began_at = equipment.clock.utc()
+        self.turns = 0
+        self._has_warned_of_budget = False
         self.resume_token = new_token()
         self._equipment = equipment
         self._limits, self._clock = equipment.limits, equipment.clock
-        self._chooser = Chooser(equipment.catalogue, partial(equipment.tools.offered_to, caller))
-        self._choice = self._chosen(equipment.default, remembered.wishes, init.changes)
+        self._bill = Bill(equipment.meter, caller)
+        catalogue, default = metered(equipment.catalogue, equipment.default, self._bill)
+        self._chooser = Chooser(
+            catalogue,
+            partial(equipment.tools.offered_to, caller),
+            caller.grant.fixed if caller.grant else None,
+        )
+        self._choice = self._chosen(default, remembered.wishes, init.changes)
         self._own = own_prompt(equipment.default.system_prompt, init.changes)
         self._greeting = init.greeting
         self._is_paced = is_paced
@@ -104,7 +116,8 @@ class Session:
         self._input_due = Instant(0.0)  # when the input received so far has passed in real time
         self._attachment: Attachment | None = None
         self._detached_at: Instant | None = self._clock.now()
-        self._lifetime = Lifetime(self._clock, self._limits, self._show, self.end)
+        longest_ms = caller.grant.longest_ms if caller.grant else None
+        self._lifetime = Lifetime(self._clock, self._limits, self._show, self.end, longest_ms)
         self._over = asyncio.Event()
         self.end_reason = "ended"
         self._tasks: asyncio.TaskGroup | None = None
@@ -141,6 +154,16 @@ class Session:
     def conversation_id(self) -> ConversationId:
         """The conversation it is in."""
         return self._conversation.conversation_id
+
+    @property
+    def state(self) -> str:
+        """What it is doing, in a word."""
+        return (self._conversation.status or wire.StatusKind.READY).value
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether somebody is there; else it waits to be resumed."""
+        return self._attachment is not None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -396,7 +419,7 @@ class Session:
     async def _join(self, wished: str | None) -> None:
         if wished is None or wished == self.conversation_id:
             return
-        joined = await self._equipment.journal.open(self.caller.owner, wished)
+        joined = await self._equipment.journal.open(self.caller.owner, wished, self.caller.user_id)
         self._begin(joined)
         wishes = await with_own_prompt(joined.wishes, self._equipment.templates, self.caller.owner)
         await self.change(replacing(self._own, wishes))
@@ -451,7 +474,9 @@ class Session:
                     for watcher in self._equipment.watchers:
                         watcher.reply_heard(entry.turn_id, entry.heard_ms)
             case do.EndTurn(turn_id):
-                metrics = self._timelines.metrics(turn_id)
+                metrics = replace(self._timelines.metrics(turn_id), cost_amount=self._bill.take_turn())
+                self.turns += 1
+                self._spawn(self._look_at_limits(), "limits")
                 self._record(self.conversation_id, do.TurnMeasured(metrics))
                 self._show(metrics)
                 for watcher in self._equipment.watchers:
@@ -500,6 +525,21 @@ class Session:
 
     def _serve(self, stage: str, name: str, utterance: int | None) -> None:
         self._timelines.serve(stage, name, utterance)
+
+    async def _look_at_limits(self) -> None:
+        """Between turns: a caller who has used up what it may is told, and let go."""
+        standing = await self._equipment.meter.standing(self.caller, voice=True)
+        self.heed(standing)
+        if standing.refusal is not None:
+            self.end("over_limit")
+
+    def heed(self, standing: Standing) -> None:
+        """Tell of a limit that is near, once, or reached."""
+        if standing.refusal is not None:
+            self.report(standing.refusal)
+        elif standing.warning is not None and not self._has_warned_of_budget:
+            self._has_warned_of_budget = True
+            self.report(standing.warning)
 
     def _start_reply(self, command: do.StartReply) -> None:
         choice = self._choice

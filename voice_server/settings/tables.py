@@ -54,6 +54,45 @@ class SessionsPerKey(Table):
     """Sessions at once for a key of the enterprise tier."""
 
 
+class RequestsPerMinute(Table):
+    """REST requests of one API key in any minute, by its tier."""
+
+    free: Count = 10
+    """Requests a minute for a key of the free tier."""
+    basic: Count = 60
+    """Requests a minute for a key of the basic tier."""
+    pro: Count = 120
+    """Requests a minute for a key of the pro tier."""
+    enterprise: Count = 500
+    """Requests a minute for a key of the enterprise tier."""
+
+
+class RequestsPerDay(Table):
+    """REST requests of one API key in any 24 hours, by its tier."""
+
+    free: Count = 100
+    """Requests a day for a key of the free tier."""
+    basic: Count = 1_000
+    """Requests a day for a key of the basic tier."""
+    pro: Count = 5_000
+    """Requests a day for a key of the pro tier."""
+    enterprise: Count = 50_000
+    """Requests a day for a key of the enterprise tier."""
+
+
+class AudioMinutesPerDay(Table):
+    """Minutes of speech that are transcribed for one API key on a day (UTC), by its tier."""
+
+    free: Count = 30
+    """Minutes of speech a day for a key of the free tier."""
+    basic: Count = 300
+    """Minutes of speech a day for a key of the basic tier."""
+    pro: Count = 3_000
+    """Minutes of speech a day for a key of the pro tier."""
+    enterprise: Count = 30_000
+    """Minutes of speech a day for a key of the enterprise tier."""
+
+
 class Limits(Table):
     """What one client, one address and one process may take."""
 
@@ -66,6 +105,11 @@ class Limits(Table):
     connections: Count = 1000
     """Connections at once in all."""
     sessions: SessionsPerKey = SessionsPerKey()
+    requests_per_minute: RequestsPerMinute = RequestsPerMinute()
+    requests_per_day: RequestsPerDay = RequestsPerDay()
+    audio_minutes_per_day: AudioMinutesPerDay = AudioMinutesPerDay()
+    budget_warning: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """The share of a key's monthly budget from which on its holder is warned."""
     control_frames_per_s: Annotated[float, Field(gt=0, le=100_000)] = 20
     """Control frames (all but audio) per second of one connection."""
     control_burst: Count = 40
