@@ -38,6 +38,7 @@ from voice_server.rest.context import RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
 from voice_server.services.conversations import Conversations
 from voice_server.services.discovery import Discovery
+from voice_server.services.habits import CallerHabits
 from voice_server.services.keys import KeyHolder, KeyRing
 from voice_server.services.readiness import Readiness
 from voice_server.services.voice_streams import VoiceStreams
@@ -94,7 +95,7 @@ def default_choice(settings: Settings, catalogue: Catalogue) -> Choice:
         system_prompt=settings.system_prompt,
         temperature=settings.temperature,
         max_tokens=settings.max_tokens,
-        policy=TurnPolicy(wire.TurnMode(turns.mode), turns.silence_ms, turns.interrupt),
+        policy=TurnPolicy(wire.TurnMode(turns.mode), turns.silence_ms, turns.interrupt, turns.early_starts),
         vad_threshold=turns.threshold,
         prefix_ms=turns.prefix_ms,
     )
@@ -247,6 +248,7 @@ class VoiceServer:
             SileroVad(weights.path("silero-vad")),
             self._score,
             Conversations(limits.conversations),
+            CallerHabits(limits.callers_remembered),
             self._clock,
             self._workers,
             session_limits(settings),

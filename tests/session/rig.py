@@ -16,7 +16,9 @@ from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms, duration_ms
 from voice_server.clock import LoopClock
 from voice_server.core import wire
 from voice_server.core.caller import Caller
+from voice_server.core.pauses import Habits
 from voice_server.ids import ConversationId, new_session_id
+from voice_server.services.habits import CallerHabits
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.equipment import Equipment
@@ -197,6 +199,7 @@ class House:
     strict: bool = False
     more_llms: Sequence[ScriptedLlm] = ()
     journal: MemoryJournal = field(default_factory=MemoryJournal)
+    habits: Habits = field(default_factory=lambda: CallerHabits(100))
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def registry(self) -> SessionRegistry:
@@ -210,6 +213,7 @@ class House:
                 ScriptedVad(),
                 self.score,
                 self.journal,
+                self.habits,
                 clock,
                 self.workers,
                 self.limits,

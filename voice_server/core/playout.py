@@ -5,6 +5,8 @@ report is taken to play what it gets at once and without gaps: chunks queue behi
 they are sent.
 """
 
+from collections.abc import Sequence
+
 from voice_server.clock import Instant
 
 _UNSPACED = "\u2e80"
@@ -45,6 +47,14 @@ class Playout:
         self.sent_ms += duration_ms
         self.chunks += 1
         self._marks.append((self.sent_ms, max(end_char, self._marks[-1][1])))
+
+    def correct(self, timing: Sequence[tuple[float, int]]) -> None:
+        """Better knowledge: which character is reached at these positions."""
+        if timing:
+            first_ms, last_ms = timing[0][0], timing[-1][0]
+            before = [mark for mark in self._marks if mark[0] < first_ms]
+            after = [mark for mark in self._marks if mark[0] > last_ms]
+            self._marks = [*before, *timing, *after] if before else [(0.0, 0), *timing, *after]
 
     def report(self, played_ms: float, now: Instant) -> None:
         """The client says how much it has played."""

@@ -13,6 +13,7 @@ import structlog
 
 from voice_server.audio.format import STT_RATE_HZ, InputFormat, bytes_of_ms, duration_ms
 from voice_server.audio.incoming import InputDecoder, open_decoder
+from voice_server.audio.level import level_dbfs
 from voice_server.audio.voice_activity import EdgeKind, Vad, VadSettings, VoiceDetector, VoiceEdge
 from voice_server.clock import Clock, Instant
 from voice_server.core import commands as do
@@ -30,6 +31,7 @@ Score = Callable[[bytes], Awaitable[float]]
 
 _DETECTION_MS = 400  # how late an edge may be told; the beginning of the voice must still be at hand then
 _SCORED_MS = 8_000  # what the end-of-turn model looks at
+_CONFIRMED_MS = 200  # of voice, at the moment it is confirmed
 _STALL_STEP_MS = 100
 
 
@@ -173,7 +175,8 @@ class Ears:
                 self._silence_until_ms = None
                 self._emit(on.SpeechStarted(at_ms))
             case EdgeKind.CONFIRMED:
-                self._emit(on.SpeechConfirmed(at_ms))
+                voice = bytes(self._recent[-bytes_of_ms(_CONFIRMED_MS, STT_RATE_HZ) :])
+                self._emit(on.SpeechConfirmed(at_ms, level_dbfs(voice)))
             case EdgeKind.STOPPED:
                 self._emit(on.SpeechStopped(at_ms))
 

@@ -48,13 +48,22 @@ class Mind:
         request: ReplyRequest,
         emit: Callable[[Event], None],
         deadlines: Deadlines,
+        *,
+        is_draft: bool = False,
     ) -> None:
         self._generation = generation
         self._llm = llm
+        self._confirmed = asyncio.Event()
+        if not is_draft:
+            self._confirmed.set()
         self._request = request
         self._emit = emit
         self._deadlines = deadlines
         self._awaited: dict[str, asyncio.Future[ToolOutcome]] = {}
+
+    def confirm(self) -> None:
+        """The turn has begun: tools may run."""
+        self._confirmed.set()
 
     def deliver(self, call_id: str, outcome: ToolOutcome) -> None:
         """The client's answer to a tool call; one that nobody waits for is ignored."""
@@ -73,6 +82,7 @@ class Mind:
                     self._emit(ReplyFinished(self._generation))
                     return
                 asked = ChatMessage("assistant", text, tool_uses=tuple(uses))
+                await self._confirmed.wait()  # a tool has effects, a draft must have none
                 answers = [await self._call(use) for use in uses]
                 request = replace(request, messages=[*request.messages, asked, *answers])
             raise ProviderError("The model kept calling tools without answering.", stage="llm")

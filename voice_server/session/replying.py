@@ -44,7 +44,14 @@ class Replying:
         self._generation = command.generation
         if command.messages is not None:
             request = _request(choice, command)
-            self._mind = Mind(command.generation, choice.llm, request, self._emit, self._deadlines)
+            self._mind = Mind(
+                command.generation,
+                choice.llm,
+                request,
+                self._emit,
+                self._deadlines,
+                is_draft=command.is_draft,
+            )
             self._tasks.append(self._spawn(self._mind.run(), "mind"))
         if command.options.wants_audio:
             most_ahead_ms = self._most_ahead_ms if command.options.paced else None
@@ -53,6 +60,11 @@ class Replying:
                 command.generation, choice.tts, choice.voice, delivery, self._emit, self._deadlines
             )
             self._tasks.append(self._spawn(self._mouth.run(), "mouth"))
+
+    def confirm(self, command: do.ConfirmReply) -> None:
+        """The draft is the reply: what it was not allowed to do, it may."""
+        if self._mind is not None and command.generation == self._generation:
+            self._mind.confirm()
 
     def speak(self, command: do.Speak) -> None:
         """More text for the mouth."""

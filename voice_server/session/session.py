@@ -6,6 +6,7 @@ session outlives its connection: it speaks into its outbox, and whoever is attac
 """
 
 import asyncio
+import math
 import secrets
 from collections import deque
 from collections.abc import Coroutine
@@ -78,6 +79,7 @@ class Session:
             self._remembered.id,
             self._choice.policy,
             History(tuple(self._remembered.messages)),
+            pauses=equipment.habits.pauses(caller.owner, self.user_id),
             is_paced=is_paced,
         )
         self._pending: deque[on.Event] = deque()
@@ -379,6 +381,11 @@ class Session:
                 self._spawn(self._decode_clip(command), "clip")
             case do.StartReply():
                 self._start_reply(command)
+            case do.ConfirmReply(_, _, utterance, basis):
+                self._timelines.start(utterance, self._choice.provider_names, basis)
+                self._replying.confirm(command)
+            case do.Learn(pauses):
+                self._equipment.habits.learn(self.caller.owner, self.user_id, pauses)
             case do.Speak():
                 self._replying.speak(command)
             case do.FinishSpeech():
@@ -393,7 +400,8 @@ class Session:
         if command.utterance is not None:
             choice = self._choices.pop(command.utterance, choice)
         choice = self._chooser.apply(choice, wire.Changes(model=command.options.model))
-        self._timelines.start(command.utterance, choice.provider_names)
+        if not command.is_draft:
+            self._timelines.start(command.utterance, choice.provider_names, command.basis)
         self._replying.start(command, choice)
 
     def _stopped_at_ms(self, utterance: int) -> float | None:
@@ -401,8 +409,8 @@ class Session:
         return one.stopped_at_ms if one is not None and one.source is Source.SPEECH else None
 
     def _ahead_ms(self) -> float:
-        reply = self._conversation.reply
-        return reply.playout.ahead_ms(self._clock.now()) if reply is not None else 0.0
+        """How far the mouth is ahead of what is heard; infinitely while it is to hold."""
+        return math.inf if self._conversation.is_held else self._conversation.ahead_ms(self._clock.now())
 
     async def _decode_clip(self, command: do.TranscribeClip) -> None:
         clip, choice = self._clips.pop(command.clip)

@@ -8,7 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from voice_server.clock import Clock, Instant
-from voice_server.core.wire import AudioOut, MessageChunk, Metrics, Output, SpeechStoppedOut
+from voice_server.core.commands import TurnBasis
+from voice_server.core.wire import (
+    AudioOut,
+    EarlyStarts,
+    MessageChunk,
+    Metrics,
+    Output,
+    SpeechStoppedOut,
+    TurnEnd,
+)
 from voice_server.ids import TurnId
 
 
@@ -22,10 +31,12 @@ class Timeline:
     first_token: Instant | None = None
     first_audio: Instant | None = None
     providers: tuple[tuple[str, str], ...] = ()
+    basis: TurnBasis = TurnBasis()
 
     def metrics(self, turn_id: TurnId) -> Metrics:
         """The durations between the moments."""
         moments = (self.speech_ended, self.decided, self.started)
+        basis, end = self.basis, self.basis.endpointing
         heard = next((moment for moment in moments if moment is not None), None)
         return Metrics(
             turn_id,
@@ -35,6 +46,8 @@ class Timeline:
             tts_first_audio_ms=_between(self.first_token, self.first_audio),
             response_ms=_between(heard, self.first_audio),
             providers=dict(self.providers),
+            endpointing=None if end is None else TurnEnd(end.wait_ms, end.reasons),
+            early_starts=EarlyStarts(basis.early_starts, basis.was_drafted) if basis.early_starts else None,
         )
 
 
@@ -63,7 +76,12 @@ class Timelines:
         if stopped_at_ms is not None:
             timeline.speech_ended = self._moment_of(stopped_at_ms)
 
-    def start(self, utterance: int | None, providers: tuple[tuple[str, str], ...]) -> None:
+    def start(
+        self,
+        utterance: int | None,
+        providers: tuple[tuple[str, str], ...],
+        basis: TurnBasis = TurnBasis(),  # noqa: B008 (frozen)
+    ) -> None:
         """A turn begins, in answer to an utterance or unasked."""
         self._present = Timeline()
         if utterance is not None:
@@ -71,7 +89,12 @@ class Timelines:
             # Those before it never became turns.
             self._of_utterance = {one: it for one, it in self._of_utterance.items() if one > utterance}
         self._present.started = self._clock.now()
-        self._present.providers = providers
+        self._present.providers, self._present.basis = providers, basis
+        ended, decided = self._present.speech_ended, self._present.decided
+        end = basis.endpointing
+        if end is not None and end.reasons != ("silence",) and ended is not None and decided is not None:
+            # The words were waited for as well; that is the transcript's time.
+            self._present.decided = Instant(min(decided, ended + end.wait_ms))
 
     def note(self, output: Output) -> None:
         """Something goes out to the caller."""

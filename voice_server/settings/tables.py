@@ -38,6 +38,9 @@ class TurnDetection(Table):
     """Audio kept from before speech was noticed, so that no first syllable is lost."""
     interrupt: bool = True
     """Whether speech cuts a reply that plays."""
+    early_starts: Annotated[int, Field(ge=0, le=10)] = 2
+    """How often per utterance the language model may begin before it is certain that the user has finished.
+    What it wrote is dropped, unseen but paid for, if the user goes on."""
 
 
 class SessionsPerKey(Table):
@@ -109,6 +112,9 @@ class Limits(Table):
     """An open input stream that sends nothing for this long counts as silence from then on."""
     conversations: Count = 1000
     """Conversations kept in memory; the one not used for longest is forgotten first."""
+    callers_remembered: Count = 10_000
+    """Callers (by owner and user id) whose pauses are remembered; the one not heard for longest is forgotten
+    first."""
     rest_json_bytes: Size = 1 * MIB
     """Largest JSON body of a REST request."""
     rest_audio_bytes: Size = 32 * MIB
