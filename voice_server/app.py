@@ -14,6 +14,7 @@ import structlog
 import uvicorn
 
 from voice_server.audio.end_of_turn import SmartTurn
+from voice_server.audio.suppress import open_rnnoise
 from voice_server.audio.voice_activity import SileroVad
 from voice_server.clock import Clock, LoopClock
 from voice_server.core import wire
@@ -253,6 +254,7 @@ class VoiceServer:
             self._workers,
             session_limits(settings),
             session_deadlines(settings),
+            open_rnnoise() if settings.turn_detection.suppress_noise else None,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)

@@ -20,9 +20,9 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.conversation.caller import Models, Outcome, models, play  # noqa: E402
-from tests.conversation.cases import CASES, Case, Kind  # noqa: E402
-from tests.virtual_time import VirtualTimeLoop  # noqa: E402
+from tests.conversation.caller import Models, Outcome, models, play
+from tests.conversation.cases import CASES, Case, Kind
+from tests.virtual_time import VirtualTimeLoop
 
 UNHEARD = (Kind.NOD, Kind.BACKGROUND, Kind.ECHO)
 COLUMNS = ("cases", "right", "missed", "early", "false_stops", "takeover", "response", "hold", "cut")
@@ -34,11 +34,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write one object per case, and the table, to this file")
     parser.add_argument("--only", default="", help="cases whose name or kind holds this")
-    parser.add_argument("--verbose", action="store_true", help="say what was heard in cases that went wrong")
+    parser.add_argument("--suppress-noise", action="store_true", help="with the noise suppressor on")
     options = parser.parse_args()
     cases = [case for case in CASES if options.only in f"{case.name} {case.kind}"]
     with models() as ears:
-        outcomes = [run(case, ears) for case in track(cases, console=Console(stderr=True))]
+        outcomes = [
+            run(case, ears, is_suppressing=options.suppress_noise)
+            for case in track(cases, console=Console(stderr=True))
+        ]
     rows = [summary(kind, [one for one in outcomes if one.case.kind is kind]) for kind in Kind]
     rows = [*(row for row in rows if row["cases"]), summary("all", outcomes)]
     show(rows)
@@ -53,9 +56,9 @@ def main() -> int:
     return 0
 
 
-def run(case: Case, ears: Models) -> Outcome:
+def run(case: Case, ears: Models, *, is_suppressing: bool = False) -> Outcome:
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        return runner.run(play(case, ears))
+        return runner.run(play(case, ears, is_suppressing=is_suppressing))
 
 
 def summary(kind: str, outcomes: list[Outcome]) -> dict[str, Any]:
@@ -105,7 +108,7 @@ def show(rows: list[dict[str, Any]]) -> None:
     table = Table("kind", *COLUMNS)
     for row in rows:
         table.add_row(row["kind"], *("" if row[name] is None else str(row[name]) for name in COLUMNS))
-    console.print(table)
+    Console(width=160).print(table)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 Voice activity, end of turn and recognition are the real models on real recordings; their computing takes no
 virtual time, so a recognition is given `STT_S` and a judgement `SCORE_S`, about what they take on two
-cores. The model's words and the voice's audio are recorded too, and come after fixed delays. So a case is exact and
-repeatable, however busy the machine.
+cores. The model's words and the voice's audio are recorded too, and come after fixed delays. So a case is
+exact and repeatable, however busy the machine.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from tests.session.rig import Line
 from voice_server.audio.clip import decode_clip
 from voice_server.audio.end_of_turn import SmartTurn
 from voice_server.audio.format import STT_RATE_HZ, OutputEncoding, OutputFormat, bytes_of_ms
+from voice_server.audio.suppress import open_rnnoise
 from voice_server.audio.voice_activity import SileroVad
 from voice_server.clock import LoopClock
 from voice_server.core import wire
@@ -150,7 +151,7 @@ class Outcome:
     voiced: list[Voiced] = field(default_factory=list)
     turns: list[tuple[float, str]] = field(default_factory=list)
     cuts: list[float] = field(default_factory=list)
-    holds: list[float] = field(default_factory=list)
+    audio: list[float] = field(default_factory=list)
     first_audio: list[float] = field(default_factory=list)  # of each turn
     metrics: list[wire.Metrics] = field(default_factory=list)
 
@@ -182,9 +183,12 @@ class Outcome:
 
     @property
     def hold_ms(self) -> float | None:
-        """From the first voiced sample over a reply until no more of the reply is sent."""
-        stops = [moment for moment in (*self.holds, *self.cuts) if moment >= self.voiced[-1].began_ms]
-        return min(stops) - self.voiced[-1].began_ms if stops else None
+        """From the first voiced sample over a reply until the last of that reply is sent."""
+        before = [moment for moment in self.audio if self.cuts and moment <= self.cuts[0]]
+        if not before:
+            return None
+        last_ms = before[-1]
+        return max(last_ms - self.voiced[-1].began_ms, 0.0)
 
     @property
     def cut_ms(self) -> float | None:
@@ -195,7 +199,7 @@ class Outcome:
 class ScriptedCaller:
     """One call; `play` it once."""
 
-    def __init__(self, case: Case, models: Models) -> None:
+    def __init__(self, case: Case, models: Models, *, is_suppressing: bool = False) -> None:
         self._case = case
         self._outcome = Outcome(case)
         self._clock = LoopClock()
@@ -226,6 +230,7 @@ class ScriptedCaller:
             CallerHabits(10),
             self._clock,
             models.pool,
+            suppress=open_rnnoise() if is_suppressing else None,
         )
         self._registry = SessionRegistry(equipment, per_owner={})
 
@@ -271,9 +276,9 @@ class ScriptedCaller:
         began_ms, count = self._now_ms, len(self._outcome.turns)
         while self._now_ms - began_ms < LONGEST_LISTENING_MS:
             first = self._outcome.first_audio
-            if len(first) > count or (first and first[-1] > began_ms):
-                if self._now_ms - first[-1] >= heard_ms:
-                    return
+            is_answering = len(first) > count or (first and first[-1] > began_ms)
+            if is_answering and self._now_ms - first[-1] >= heard_ms:
+                return
             await self._quiet(FRAME_MS)
 
     async def _send(self, frame: Samples) -> None:
@@ -320,12 +325,11 @@ class ScriptedCaller:
                 case wire.Interrupted():
                     outcome.cuts.append(told.at_ms)
                     self._reply_pcm.clear()
-                case wire.OverlapOut(is_active=True):
-                    outcome.holds.append(told.at_ms)
                 case wire.AudioStart():
                     outcome.first_audio.append(told.at_ms)
                 case wire.AudioOut(data=data):
                     self._reply_pcm += data
+                    outcome.audio.append(told.at_ms)
                 case wire.Metrics():
                     outcome.metrics.append(told.output)
                 case _:
@@ -337,6 +341,6 @@ class _NobodyYet:
     def close_soon(self, code: int, reason: str) -> None: ...
 
 
-async def play(case: Case, models: Models) -> Outcome:
+async def play(case: Case, models: Models, *, is_suppressing: bool = False) -> Outcome:
     """Play a case; in a loop of virtual time."""
-    return await ScriptedCaller(case, models).play()
+    return await ScriptedCaller(case, models, is_suppressing=is_suppressing).play()

@@ -100,14 +100,16 @@ class Conversation:
         moments: list[Instant] = []
         if self.reply and self.reply.has_turn_ended and not self.reply.playout.is_paused:
             moments.append(self.reply.heard_by)
-        if (overlap := self._overlap) is not None and overlap.decide_by is not None:
+        overlap = self._overlap if self.policy.interrupt else None
+        if overlap is not None and overlap.decide_by is not None:
             moments.append(overlap.decide_by)
         return min(moments, default=None)
 
     @property
     def is_held(self) -> bool:
         """Whether no more of the reply is to be sent for now: a voice over it is being weighed."""
-        return (overlap := self._overlap) is not None and overlap.is_holding
+        overlap = self._overlap if self.policy.interrupt else None
+        return overlap is not None and overlap.is_holding
 
     def ahead_ms(self, now: Instant) -> float:
         """How much of the audio that the mouth has given is still to be heard."""
@@ -236,6 +238,8 @@ class Conversation:
                 if self.open and self.open.is_speaking:
                     self._stop_speaking(self.open, at_ms)
                     self._watch(self.open)
+                    if self.open.overlap is not None:
+                        self.open.overlap.fall_silent(now)
             case _:
                 assert_never(event)
 
@@ -267,7 +271,8 @@ class Conversation:
     def _watch(self, one: Utterance) -> None:
         """How long to wait. What the words say is waited for: without them no turn could begin anyway."""
         text, language = (one.heard.text, one.heard.language) if one.heard else (None, None)
-        one.endpointing = judge(self.policy, Evidence(one.probability, text, language, self.pauses))
+        evidence = Evidence(one.probability, text, language, self.pauses, one.has_interrupted)
+        one.endpointing = judge(self.policy, evidence)
         wait_ms = one.endpointing.wait_ms if one.is_understood else longest_wait_ms(self.policy)
         if (until_ms := one.stopped_at_ms + wait_ms) != one.silence_until_ms:
             one.silence_until_ms = until_ms
@@ -383,24 +388,26 @@ class Conversation:
         if (overlap := one.overlap) is None or (one.heard is None and not self.policy.interrupt):
             return
         reply = self.reply if self.reply and self.reply.generation == overlap.generation else None
-        was_holding = overlap.is_holding
         ours = reply.said_between(*overlap.audible_ms(reply.playout.heard_ms(now))) if reply else ""
         match overlap.judge(text, ours, now, is_whole=one.heard is not None):
             case Verdict.HOLD:
-                if reply and overlap.is_holding != was_holding:
-                    self._show(OverlapOut(reply.turn_id, overlap.is_holding))
+                self._show_overlap(overlap, reply, is_active=overlap.is_ducking)
             case Verdict.CUT:
-                one.overlap = None
+                one.overlap, one.has_interrupted = None, self.policy.interrupt
                 if reply and self.policy.interrupt:
                     self._interrupt("speech", now)
-                elif reply and was_holding:
-                    self._show(OverlapOut(reply.turn_id, is_active=False))
+                else:
+                    self._show_overlap(overlap, reply, is_active=False)
             case Verdict.PASS:
-                if reply and was_holding:
-                    self._show(OverlapOut(reply.turn_id, is_active=False))
+                self._show_overlap(overlap, reply, is_active=False)
                 self._dismiss(one)
             case never:
                 assert_never(never)
+
+    def _show_overlap(self, overlap: Overlap, reply: Reply | None, *, is_active: bool) -> None:
+        if reply and overlap.is_shown != is_active:
+            overlap.is_shown = is_active
+            self._show(OverlapOut(reply.turn_id, is_active))
 
     def _dismiss(self, one: Utterance) -> None:
         """It was nothing that is answered."""

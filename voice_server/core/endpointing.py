@@ -20,14 +20,16 @@ UNFINISHED = 0.3
 SLOWEST_PACE, FASTEST_PACE = 1.6, 0.8
 
 _OPEN_FACTOR = 3.0
-# By phrase: how the wait for the unclear changes where it sounds finished, unclear, unfinished.
+# By phrase: what becomes of the client's wait at each of these probabilities, and evenly between them.
+_PROBABILITIES = (0.1, 0.5, 0.95)
 _FACTORS = {
-    Phrase.UNKNOWN: (0.5, 1.0, 2.0),
-    Phrase.QUESTION: (0.4, 0.7, 1.4),
-    Phrase.ANSWER: (0.4, 0.6, 1.0),
-    Phrase.STATEMENT: (0.6, 1.0, 2.6),
+    Phrase.UNKNOWN: (2.0, 1.0, 0.5),
+    Phrase.DOUBTFUL: (3.0, 2.0, 0.8),
+    Phrase.QUESTION: (1.4, 0.7, 0.4),
+    Phrase.ANSWER: (1.0, 0.6, 0.4),
+    Phrase.STATEMENT: (2.6, 1.0, 0.6),
 }
-_SOUNDS = ("sounds_finished", "sounds_unclear", "sounds_unfinished")
+_REBUKE_FACTOR = 1.6  # "No." to somebody who was talking is mostly the beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Evidence:
     text: str | None = None
     language: str | None = None
     pauses: Pauses = Pauses()
+    has_interrupted: bool = False
 
 
 def judge(policy: TurnPolicy, evidence: Evidence) -> Endpointing:
@@ -56,11 +59,13 @@ def judge(policy: TurnPolicy, evidence: Evidence) -> Endpointing:
     reasons = [] if phrase is Phrase.UNKNOWN else [f"words_{phrase.value}"]
     if phrase in (Phrase.OPEN, Phrase.DICTATION):
         factor = _OPEN_FACTOR
+    elif phrase is Phrase.ANSWER and evidence.has_interrupted:
+        factor = _REBUKE_FACTOR
+        reasons.append("after_interrupting")
     else:
-        sound = _sound(evidence.probability)
-        factor = _FACTORS[phrase][sound]
+        factor = _between(_FACTORS[phrase], evidence.probability)
         if evidence.probability is not None:
-            reasons.append(_SOUNDS[sound])
+            reasons.append(_sound(evidence.probability))
         if (usual_ms := evidence.pauses.usual_ms) is not None:
             pace = min(max(1.25 * usual_ms / policy.silence_ms, FASTEST_PACE), SLOWEST_PACE)
             factor *= pace
@@ -77,7 +82,19 @@ def longest_wait_ms(policy: TurnPolicy) -> float:
     return max(LONGEST_MS, policy.silence_ms) if policy.mode is TurnMode.SEMANTIC else policy.silence_ms
 
 
-def _sound(probability: float | None) -> int:
-    if probability is None or UNFINISHED <= probability <= FINISHED:
-        return 1
-    return 0 if probability > FINISHED else 2
+def _between(factors: tuple[float, float, float], probability: float | None) -> float:
+    low, middle, high = _PROBABILITIES
+    at_low, at_middle, at_high = factors
+    if probability is None:
+        return at_middle
+    if probability <= middle:
+        share = max(probability - low, 0.0) / (middle - low)
+        return at_low + (at_middle - at_low) * share
+    share = (min(probability, high) - middle) / (high - middle)
+    return at_middle + (at_high - at_middle) * share
+
+
+def _sound(probability: float) -> str:
+    if UNFINISHED <= probability <= FINISHED:
+        return "sounds_unclear"
+    return "sounds_finished" if probability > FINISHED else "sounds_unfinished"

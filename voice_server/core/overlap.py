@@ -37,18 +37,25 @@ class Overlap:
 
     `heard_ms` of the reply had been heard when it began. `decide_by`: when patience ends; None before the
     voice is confirmed. `loudness_db` is relative to the caller's usual voice. `is_holding`: nothing more of
-    the reply is sent for now.
+    the reply is sent for now, from the first sound on. `is_shown`: the
+    caller was told.
     """
 
     generation: int
     heard_ms: float
     decide_by: Instant | None = None
     loudness_db: float | None = None
-    is_holding: bool = False
+    is_holding: bool = True
+    is_shown: bool = False
 
     def audible_ms(self, heard_ms: float) -> tuple[float, float]:
         """The part of the reply's audio that may have come back through the microphone."""
         return max(self.heard_ms - ECHO_MS, 0.0), heard_ms + ECHO_MS
+
+    @property
+    def is_ducking(self) -> bool:
+        """Whether the caller is to notice: the voice is confirmed and the reply held."""
+        return self.is_holding and self.decide_by is not None
 
     @property
     def is_faint(self) -> bool:
@@ -58,8 +65,14 @@ class Overlap:
     def confirm(self, loudness_db: float | None, now: Instant) -> None:
         """The voice has lasted long enough to be no cough."""
         self.loudness_db = loudness_db
-        if self.decide_by is None:
+        self.is_holding = not self.is_faint
+        if self.decide_by is None and not self.is_faint:
             self.decide_by = Instant(now + WORDLESS_MS)
+
+    def fall_silent(self, now: Instant) -> None:
+        """The voice has stopped: its words are on their way."""
+        if self.decide_by is not None:
+            self.decide_by = Instant(max(self.decide_by, now + NODDING_MS))
 
     def judge(self, text: str | None, ours: str, now: Instant, *, is_whole: bool) -> Verdict:
         """What it is, given the words so far and those of ours that the caller has just heard.
@@ -86,6 +99,5 @@ class Overlap:
             return Verdict.PASS
         if self.decide_by is None:
             return Verdict.HOLD
-        self.is_holding = True
         is_raised = self.loudness_db is not None and self.loudness_db >= RAISED_DB
         return Verdict.CUT if is_raised or now >= self.decide_by else Verdict.HOLD

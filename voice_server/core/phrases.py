@@ -15,6 +15,7 @@ class Phrase(StrEnum):
     UNKNOWN = "unknown"
     OPEN = "open"  # something must follow
     DICTATION = "dictation"  # digits or letters, of which more may follow
+    DOUBTFUL = "doubtful"  # written as a question, but it ends on a word after which much may follow
     QUESTION = "question"
     ANSWER = "answer"  # as short as it is, it is all
     STATEMENT = "statement"
@@ -39,6 +40,8 @@ _OPEN_UNLESS_ASKED = _set(
 )
 _CLOSED = frozenset({"no", "not", "please", "really", "then", "that", "so", "do", "is", "are", "maybe"})
 """Of these, the ones that may also be the last or the only word."""
+
+_HANGING = _set("of to for with from into at by in on between during where when how so that as than like")
 
 _ASKING = _set(
     "what what's when when's where where's who who's whose which why how how's is are am was were do does did"
@@ -87,6 +90,8 @@ def phrase_of(text: str | None, language: str | None = None) -> Phrase:
         return Phrase.DICTATION
     if _OPEN_END.search(stripped) or _is_open(words, is_asked=is_asked):
         return Phrase.OPEN
+    if is_asked and words[-1] in _HANGING:
+        return Phrase.DOUBTFUL
     if is_asked or (words[0] in _ASKING and len(words) >= 4):
         return Phrase.QUESTION
     if len(words) <= 2 and words[0] in _ANSWERS:

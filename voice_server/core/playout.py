@@ -49,12 +49,13 @@ class Playout:
         self._marks.append((self.sent_ms, max(end_char, self._marks[-1][1])))
 
     def correct(self, timing: Sequence[tuple[float, int]]) -> None:
-        """Better knowledge: which character is reached at these positions."""
-        if timing:
-            first_ms, last_ms = timing[0][0], timing[-1][0]
-            before = [mark for mark in self._marks if mark[0] < first_ms]
-            after = [mark for mark in self._marks if mark[0] > last_ms]
-            self._marks = [*before, *timing, *after] if before else [(0.0, 0), *timing, *after]
+        """Better knowledge of the latest audio: which character is reached at these positions of it."""
+        known = [mark for mark in timing if 0 < mark[0] <= self.sent_ms]
+        if known:
+            before = [mark for mark in self._marks if mark[0] < known[0][0]]
+            self._marks = [*before, *known]
+            if known[-1][0] < self.sent_ms:
+                self._marks.append((self.sent_ms, known[-1][1]))
 
     def report(self, played_ms: float, now: Instant) -> None:
         """The client says how much it has played."""

@@ -167,8 +167,8 @@ class Reply:
             self.is_audio_open = True
             self._show(AudioStart(self.turn_id, event.format, event.rate_hz))
         index = self.playout.chunks
-        self.playout.send(event.duration_ms, min(event.end_char, len(self.written)), now)
         self.playout.correct([(at_ms, min(char, len(self.written))) for at_ms, char in event.timing])
+        self.playout.send(event.duration_ms, min(event.end_char, len(self.written)), now)
         self._show(AudioOut(self.turn_id, event.data, index, event.duration_ms, event.words))
 
     # ── Saying so ────────────────────────────────────────────────────────────────────────────────

@@ -41,6 +41,7 @@ class Utterance:
     probability: float | None = None
     endpointing: Endpointing | None = None
     overlap: Overlap | None = None
+    has_interrupted: bool = False
     early_starts: int = 0
     partial: str = ""
     heard: Transcribed | None = None

@@ -14,6 +14,7 @@ import structlog
 from voice_server.audio.format import STT_RATE_HZ, InputFormat, bytes_of_ms, duration_ms
 from voice_server.audio.incoming import InputDecoder, open_decoder
 from voice_server.audio.level import level_dbfs
+from voice_server.audio.suppress import NoiseSuppressor
 from voice_server.audio.voice_activity import EdgeKind, Vad, VadSettings, VoiceDetector, VoiceEdge
 from voice_server.clock import Clock, Instant
 from voice_server.core import commands as do
@@ -48,6 +49,7 @@ class Ears:
 
     Args:
         score: how finished an utterance sounds (PCM16 16 kHz); None where there is no such model.
+        suppress: makes what takes the noise out of a stream; None where it is to stay.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Ears:
         score: Score | None,
         limits: SessionLimits,
         deadlines: Deadlines,
+        suppress: Callable[[], NoiseSuppressor] | None = None,
     ) -> None:
         self._emit = emit
         self._spawn = spawn
@@ -68,6 +71,8 @@ class Ears:
         self._limits = limits
         self._deadlines = deadlines
         self._choice: Choice | None = None
+        self._suppress = suppress
+        self._suppressor: NoiseSuppressor | None = None
         self._decoder: InputDecoder | None = None
         self._detector: VoiceDetector | None = None
         self._origin_ms = 0.0  # where the detector began to count
@@ -101,6 +106,7 @@ class Ears:
         """A stream begins; positions go on where the last one ended."""
         self._choice = choice
         self._decoder = open_decoder(form)
+        self._suppressor = self._suppress() if self._suppress is not None else None
         self._accounted_at = self._clock.now()
         self._listen_anew()
         self._await_stall()  # the utterance of the stream before may yet be gone on with
@@ -122,6 +128,8 @@ class Ears:
         assert self._decoder is not None
         pcm = self._decoder.push(data)
         passed_ms = duration_ms(len(pcm), STT_RATE_HZ)
+        if self._suppressor is not None:
+            pcm = self._suppressor.push(pcm)
         # Audio that comes at once, in long pieces or too fast, fills the time it lasts: its end is no stall.
         self._accounted_at = Instant(max(self._accounted_at, self._clock.now()) + passed_ms)
         self._is_stalled = False
@@ -131,8 +139,11 @@ class Ears:
     def close_stream(self) -> None:
         """The stream ends; what is being transcribed goes on."""
         if self._decoder is not None:
-            self._take(self._decoder.finish())
-        self._decoder = self._detector = None
+            rest = self._decoder.finish()
+            if self._suppressor is not None:
+                rest = self._suppressor.push(rest) + self._suppressor.flush()
+            self._take(rest)
+        self._decoder = self._detector = self._suppressor = None
         self._silence_until_ms = None
 
     def forget(self) -> None:

@@ -1,8 +1,10 @@
 """What sessions share; `app` makes it once."""
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from voice_server.audio.suppress import NoiseSuppressor
 from voice_server.audio.voice_activity import Vad
 from voice_server.clock import Clock
 from voice_server.core.journal import Journal
@@ -27,3 +29,4 @@ class Equipment:
     workers: Executor
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
+    suppress: Callable[[], NoiseSuppressor] | None = None

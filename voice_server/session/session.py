@@ -105,6 +105,7 @@ class Session:
             equipment.score,
             equipment.limits,
             equipment.deadlines,
+            equipment.suppress,
         )
         self._replying = Replying(
             self._emit, self._spawn, self._ahead_ms, self._limits.output_ahead_ms, equipment.deadlines

@@ -38,6 +38,8 @@ class TurnDetection(Table):
     """Audio kept from before speech was noticed, so that no first syllable is lost."""
     interrupt: bool = True
     """Whether speech cuts a reply that plays."""
+    suppress_noise: bool = False
+    """Take noise out of live audio before it is listened to (RNNoise; needs the extra `noise`)."""
     early_starts: Annotated[int, Field(ge=0, le=10)] = 2
     """How often per utterance the language model may begin before it is certain that the user has finished.
     What it wrote is dropped, unseen but paid for, if the user goes on."""

@@ -79,6 +79,8 @@ class AnyOrder(RuleBasedStateMachine):
         wake_at = self.state.wake_at
         if wake_at is not None and wake_at <= self.now:
             self.step_at(on.Tick(), min(max(wake_at, self.replay[-1][1]), self.now))
+            woken_at, next_at = self.replay[-1][1], self.state.wake_at
+            assert next_at is None or next_at > woken_at, "or the alarm would ring without end"
         self.step_at(event, self.now)
 
     def step_at(self, event: on.Event, now: float) -> None:

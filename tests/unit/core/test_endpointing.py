@@ -37,10 +37,11 @@ def test_a_pause_of_a_second_within_a_clause_is_waited_for_whatever_it_sounds_li
         assert wait_ms(probability, "I would like a ticket to") > 1_200
         assert wait_ms(probability, "My phone number is 5 5 5") > 1_200
     assert wait_ms(0.1, "I would like a ticket.") > 1_200
+    assert wait_ms(0.1, "What will the weather be like in?") > 1_200
 
 
 def test_a_plain_question_is_taken_fast() -> None:
-    assert wait_ms(0.9, "Where do penguins live?") == SHORTEST_MS
+    assert wait_ms(0.95, "Where do penguins live?") == SHORTEST_MS
     assert wait_ms(None, "Where do penguins live?") < 400
 
 
@@ -52,6 +53,12 @@ def test_a_caller_who_pauses_long_is_given_more_time_and_the_brief_one_less() ->
         < wait_ms(0.5, "Tell me more.", slow)
     )
     assert "caller_pauses_long" in judge(SEMANTIC, Evidence(0.5, "Tell me more.", None, slow)).reasons
+
+
+def test_a_no_that_interrupted_is_mostly_a_beginning() -> None:
+    rebuke = judge(SEMANTIC, Evidence(0.95, "No.", has_interrupted=True))
+    assert (rebuke.wait_ms, rebuke.reasons) == (800, ("words_answer", "after_interrupting"))
+    assert judge(SEMANTIC, Evidence(0.95, "No.")).wait_ms == SHORTEST_MS
 
 
 def test_few_pauses_say_nothing() -> None:

@@ -36,6 +36,7 @@ pytestmark = pytest.mark.unit
         ("It is spelled J-O-H", Phrase.DICTATION),
         ("S, M, I", Phrase.DICTATION),
         ("Is it 4 or 5?", Phrase.QUESTION),
+        ("What will the weather be like in?", Phrase.DOUBTFUL),
     ],
 )
 def test_what_a_phrase_is(text: str | None, phrase: Phrase) -> None:
