@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 import uvicorn
+from pydantic import SecretStr
 
 from voice_server.audio.end_of_turn import SmartTurn
 from voice_server.audio.suppress import open_rnnoise
@@ -32,26 +33,45 @@ from voice_server.gateway.server import VoiceSocketServer, cannot_listen
 from voice_server.gateway.socket import Handshake, Socket
 from voice_server.ids import SessionId
 from voice_server.providers import registry
-from voice_server.providers.base import Voice
+from voice_server.providers.base import Embeddings, Provider, Voice
 from voice_server.providers.local.weights import WeightStore
 from voice_server.rest.api import create_api
 from voice_server.rest.context import RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
-from voice_server.services.conversations import Conversations
+from voice_server.services.chat import Chat, ChatDefaults
 from voice_server.services.discovery import Discovery
 from voice_server.services.habits import CallerHabits
+from voice_server.services.indexer import Indexer
 from voice_server.services.keys import KeyHolder, KeyRing
 from voice_server.services.readiness import Readiness
+from voice_server.services.search import Search, Semantics
+from voice_server.services.speech import Speech, SpeechLimits
+from voice_server.services.templates import Templates, read_templates
 from voice_server.services.voice_streams import VoiceStreams
+from voice_server.services.voices import VoiceLists
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
 from voice_server.session.registry import SessionRegistry
-from voice_server.settings import Role, Settings
+from voice_server.session.shared_vad import SharedVad
+from voice_server.settings import Role, Settings, packaged_file
+from voice_server.store.conversations import ConversationStore
+from voice_server.store.database import Database
+from voice_server.store.feedback import FeedbackStore
+from voice_server.store.journal import StoredJournal
+from voice_server.store.search import MessageIndex
+from voice_server.store.templates import TemplateStore
+from voice_server.store.vectors import vectors_of
+from voice_server.tools.base import ToolSource
+from voice_server.tools.box import ToolBox, ToolRules
+from voice_server.tools.functions import Functions
+from voice_server.tools.http import Endpoint, HttpTools
+from voice_server.tools.mcp import McpAddress, McpServer
 
 log = structlog.get_logger()
 
 VOICE_STREAM_PATH = "/voice/stream/"
+WRITTEN_WITHIN_S = 15.0
 
 
 def load_catalogue(settings: Settings) -> Catalogue:
@@ -65,6 +85,7 @@ def load_catalogue(settings: Settings) -> Catalogue:
         llm=[registry.load("llm", name, provider_options(settings, "llm", name)) for name in settings.llm],
         tts=[registry.load("tts", name, provider_options(settings, "tts", name)) for name in settings.tts],
         strict=settings.strict,
+        detectable=settings.languages,
     )
 
 
@@ -77,6 +98,21 @@ def provider_options(settings: Settings, role: Role, name: str) -> Mapping[str, 
             "warm_prompt": settings.system_prompt,
         }
     return {"language": settings.language, **settings.vendors.options_for(role, name)}
+
+
+def load_embeddings(settings: Settings) -> Embeddings | None:
+    """What tells texts' meanings, if the settings want it; it is not warm yet.
+
+    Raises:
+        ConfigurationError: as `load_catalogue`. Packages that the usual one needs may be absent.
+    """
+    name = settings.embeddings
+    if not name:
+        return None
+    if name == "local" and (missing := registry.missing_packages(name)):
+        log.warning("search by words alone: embeddings need more packages", missing=missing)
+        return None
+    return registry.load("embeddings", name, provider_options(settings, "embeddings", name))
 
 
 def default_choice(settings: Settings, catalogue: Catalogue) -> Choice:
@@ -93,6 +129,7 @@ def default_choice(settings: Settings, catalogue: Catalogue) -> Choice:
         tts=next(tts for tts in catalogue.tts if tts.name == voice.provider),
         voice=voice,
         language=settings.language,
+        prompt_language=settings.language,
         system_prompt=settings.system_prompt,
         temperature=settings.temperature,
         max_tokens=settings.max_tokens,
@@ -119,6 +156,36 @@ def default_voice(settings: Settings, catalogue: Catalogue) -> Voice:
         f"tts_voice is {settings.tts_voice!r}, but the voices are: {known}. Choose one of them, or name "
         "any voice of a vendor in that vendor's own table, such as VOICE_SERVER_VENDORS__ELEVENLABS__VOICE."
     )
+
+
+def load_tools(settings: Settings) -> ToolBox:
+    """The tools that the settings name; nothing is connected yet.
+
+    Raises:
+        ConfigurationError: a function nobody offers or that is not fit to be a tool, a package that is not
+            installed, or two tools of one name.
+    """
+    tools = settings.tools
+    endpoints = [
+        Endpoint(one.name, one.description, one.url, one.method, one.parameters, _secrets(one.headers))
+        for one in tools.http
+    ]
+    sources: list[ToolSource] = [
+        Functions(tools.functions),
+        HttpTools(endpoints, tools.output_bytes, settings.deadlines.tool_s),
+    ]
+    for one in tools.mcp:
+        address = McpAddress(
+            one.name, one.command, one.args, _secrets(one.env), one.url, _secrets(one.headers)
+        )
+        sources.append(McpServer(address))
+    allowed = tools.allowed
+    rules = ToolRules(allowed.without_key, {tier: getattr(allowed, tier.value) for tier in Tier})
+    return ToolBox(sources, rules, tools.output_bytes)
+
+
+def _secrets(table: Mapping[str, SecretStr]) -> dict[str, str]:
+    return {name: secret.get_secret_value() for name, secret in table.items()}
 
 
 class Sockets:
@@ -234,7 +301,13 @@ class RestServer(uvicorn.Server):
 class VoiceServer:
     """A running server. Use `running`."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, default: Choice) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        default: Choice,
+        embeddings: Embeddings | None = None,
+    ) -> None:
         self._settings = settings
         limits = settings.limits
         self._clock = LoopClock()
@@ -242,24 +315,46 @@ class VoiceServer:
         self._judges = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn")
         weights = WeightStore(settings.models_dir)
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
-        self._providers = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
+        self._voices = VoiceLists(catalogue.tts, settings.voices_refresh_min * 60)
+        self._providers: list[Provider] = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
+        self.tools = load_tools(settings)
+        self.database = Database(settings.database)
+        self._journal = StoredJournal(self.database, self._clock)
+        self._conversations = ConversationStore(self.database, self._clock)
+        self._templates = Templates(
+            read_templates(packaged_file("templates.toml").read_text("utf-8")),
+            TemplateStore(self.database, self._clock),
+        )
+        self._chat = Chat(
+            catalogue.llm, self._conversations, self._templates, chat_defaults(settings), self._clock
+        )
+        index, semantics = MessageIndex(self.database), None
+        if embeddings is not None:
+            self._providers.append(embeddings)
+            vectors = vectors_of(self.database)
+            indexer = Indexer(index, vectors, embeddings, is_busy=lambda: self.sessions.count > 0)
+            semantics = Semantics(embeddings, vectors, indexer, limits.search_wait_s)
+        self._semantics = semantics
+        self._search = Search(index, semantics)
         equipment = Equipment(
             catalogue,
             default,
-            SileroVad(weights.path("silero-vad")),
+            SharedVad(SileroVad(weights.path("silero-vad"))),
             self._score,
-            Conversations(limits.conversations),
+            self._journal,
             CallerHabits(limits.callers_remembered),
             self._clock,
             self._workers,
             session_limits(settings),
             session_deadlines(settings),
+            self._templates,
+            self.tools,
             open_rnnoise() if settings.turn_detection.suppress_noise else None,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)
         self._keys = KeyRing(
-            KeyHolder(one.key.get_secret_value(), one.name, Tier(one.tier.value), one.owner)
+            KeyHolder(one.key.get_secret_value(), one.name, Tier(one.tier.value), one.owner, one.tools)
             for one in settings.api_keys
         )
         self._voice_streams = VoiceStreams(self._clock)
@@ -267,11 +362,22 @@ class VoiceServer:
         self.readiness = Readiness({"stt": default.stt, "llm": default.llm, "tts": default.tts})
         self._discovery = Discovery(
             stt=catalogue.stt,
+            llm=catalogue.llm,
             tts=catalogue.tts,
             voices=lambda: catalogue.voices,
             languages=lambda: catalogue.languages,
             default_voice=default.voice,
             language=default.language,
+            max_tokens=settings.max_tokens,
+        )
+        self._speech = Speech(
+            catalogue.stt,
+            catalogue.tts,
+            default.voice,
+            default.language,
+            self._workers,
+            speech_limits(settings),
+            strict=settings.strict,
         )
         self.port = self.rest_port = 0
 
@@ -283,6 +389,8 @@ class VoiceServer:
             stack.callback(self._judges.shutdown, wait=False, cancel_futures=True)
             for provider in self._providers:
                 stack.push_async_callback(provider.close)
+            await stack.enter_async_context(self._keeping())
+            await stack.enter_async_context(self.tools.running())
             settings, tls = self._settings, tls_context(self._settings)
             listener = _bind(settings.host, settings.rest_port)
             stack.callback(listener.close)
@@ -294,7 +402,7 @@ class VoiceServer:
             self.port = await gateway.start(settings.host, settings.port)
             stack.push_async_callback(gateway.stop)
             rest, serving = await self._start_rest(settings, door, listener)
-            warming = asyncio.create_task(self.readiness.warm(), name="warm")
+            warming = asyncio.create_task(self._warm(), name="warm")
             log.info(
                 "listening", websocket=self.websocket_url(settings.host, tls is not None), page=self.page_url
             )
@@ -303,9 +411,36 @@ class VoiceServer:
             finally:
                 door.is_shut = True
                 warming.cancel()
-                await self.sessions.drain(settings.limits.drain_s)
+                drain_s = settings.limits.drain_s
+                await asyncio.gather(self.sessions.drain(drain_s), self._chat.drain(drain_s))
                 rest.should_exit = True
                 await serving
+
+    async def _warm(self) -> None:
+        await self.readiness.warm()
+        await self._voices.keep()
+
+    @asynccontextmanager
+    async def _keeping(self) -> AsyncIterator[None]:
+        """The database open inside; what is still unwritten after is written first."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.database.close)
+            await self.database.open()
+            writing = asyncio.create_task(self._journal.run(), name="journal")
+            indexing = asyncio.create_task(self._index_messages(), name="indexer")
+            try:
+                yield
+            finally:
+                indexing.cancel()
+                await asyncio.wait({indexing})
+                self._journal.close()
+                await asyncio.wait({writing}, timeout=WRITTEN_WITHIN_S)
+                writing.cancel()
+
+    async def _index_messages(self) -> None:
+        if self._semantics is not None:
+            await self.readiness.wait()
+            await self._semantics.indexer.run()
 
     async def _start_rest(
         self, settings: Settings, door: Door, listener: socket.socket
@@ -316,10 +451,20 @@ class VoiceServer:
             readiness=self.readiness,
             discovery=self._discovery,
             voice_streams=self._voice_streams,
+            conversations=self._conversations,
+            chat=self._chat,
+            templates=self._templates,
+            feedback=FeedbackStore(self.database, self._clock),
+            live=self.sessions,
+            search=self._search,
+            speech=self._speech,
             sockets=RestSockets(self._sockets, door),
             websocket_url=self.websocket_url,
             websocket_port=self.port,
             live_sessions=lambda: self.sessions.count,
+            features=frozenset(
+                {"voice_chat"} if self._semantics is None else {"voice_chat", "semantic_search"}
+            ),
             origins=settings.allowed_origins,
             limits=RestLimits(
                 limits.rest_json_bytes,
@@ -437,7 +582,23 @@ def session_limits(settings: Settings) -> SessionLimits:
         input_ahead_ms=limits.input_ahead_s * 1000,
         output_ahead_ms=limits.output_ahead_s * 1000,
         input_stall_ms=limits.input_stall_ms,
+        tool_bridge_ms=settings.tools.bridge_ms,
         utterance_s=limits.clip_s,
+    )
+
+
+def chat_defaults(settings: Settings) -> ChatDefaults:
+    """The typed turns' part of the settings."""
+    chat, deadlines = settings.chat, settings.deadlines
+    return ChatDefaults(
+        chat.system_prompt,
+        temperature=chat.temperature,
+        max_tokens=chat.max_tokens,
+        history_chars=chat.history_chars,
+        message_chars=chat.message_chars,
+        first_token_ms=deadlines.llm_first_token_s * 1000,
+        gap_ms=deadlines.llm_gap_s * 1000,
+        strict=settings.strict,
     )
 
 
@@ -451,6 +612,19 @@ def session_deadlines(settings: Settings) -> Deadlines:
         tts_first_audio_ms=deadlines.tts_first_audio_s * 1000,
         tts_gap_ms=deadlines.tts_gap_s * 1000,
         tool_ms=deadlines.tool_s * 1000,
+    )
+
+
+def speech_limits(settings: Settings) -> SpeechLimits:
+    """The part of the settings for speech without a conversation."""
+    limits, deadlines = settings.limits, settings.deadlines
+    return SpeechLimits(
+        clip_s=limits.clip_s,
+        text_chars=limits.speech_chars,
+        at_once=limits.speech_requests,
+        stt_final_ms=deadlines.stt_final_s * 1000,
+        tts_first_audio_ms=deadlines.tts_first_audio_s * 1000,
+        tts_gap_ms=deadlines.tts_gap_s * 1000,
     )
 
 

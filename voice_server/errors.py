@@ -6,7 +6,10 @@
     ├── ProtocolError           the client sent something the wire does not allow
     ├── AuthenticationError     nobody we know
     ├── LimitError              known, but over a limit
+    ├── TooLargeError           more than is taken at once
     ├── NotFoundError           an id that names nothing the caller may see
+    ├── ToolError               a tool of the server could not do what the model asked of it
+    ├── StoreError              the database does not take or give anything now
     ├── AudioError              bytes that are not the audio they claim to be, or hold no speech
     └── ProviderError           a speech-to-text, language or text-to-speech provider failed
         ├── ProviderTimeout     … by saying nothing within its deadline
@@ -71,11 +74,31 @@ class LimitError(VoiceServerError):
     retryable = True
 
 
+class TooLargeError(VoiceServerError):
+    """More than is taken at once; less would do."""
+
+    code = "too_large"
+    stage: Stage = "limit"
+
+
 class NotFoundError(VoiceServerError):
     """An id that names nothing the caller may see."""
 
     code = "not_found"
     stage: Stage = "protocol"
+
+
+class StoreError(VoiceServerError):
+    """The database does not take or give anything now: locked, full, away."""
+
+    code = "not_saved"
+    retryable = True
+
+
+class ToolError(VoiceServerError):
+    """A tool could not do what the language model asked. The model is told the sentence, no client is."""
+
+    stage: Stage = "llm"
 
 
 class AudioError(VoiceServerError):

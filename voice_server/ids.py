@@ -37,6 +37,16 @@ def new_turn_id() -> TurnId:
     return TurnId(_make("turn"))
 
 
+def new_template_id() -> str:
+    """`tmpl_…`."""
+    return _make("tmpl")
+
+
+def new_feedback_id() -> str:
+    """`fb_…`."""
+    return _make("fb")
+
+
 def new_token() -> str:
     """An unguessable secret, 256 bits."""
     return secrets.token_urlsafe(32)

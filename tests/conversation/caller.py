@@ -48,6 +48,7 @@ from voice_server.services.habits import CallerHabits
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.equipment import Equipment
 from voice_server.session.registry import SessionRegistry
+from voice_server.session.shared_vad import SharedVad
 
 HERE = Path(__file__).parent
 DATA = HERE.parent / "data"
@@ -224,7 +225,7 @@ class ScriptedCaller:
         equipment = Equipment(
             Catalogue([stt], [llm], [tts]),
             default,
-            models.vad,
+            SharedVad(models.vad),
             score,
             MemoryJournal(),
             CallerHabits(10),

@@ -96,6 +96,8 @@ class Exchange:
 
     def __init__(self, scope: Asgi, receive: Any, send: Any) -> None:
         self.path: str = scope["path"]
+        self.query: str = scope["query_string"].decode()
+        self.method: str = scope["method"]
         self.headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         self.body = b""
         self._receive, self._send = receive, send

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from tests.fakes.asgi import GARBAGE, STATUS, AsgiFake, Exchange, Link
 from tests.fakes.form import fields_of
-from tests.fakes.script import Call, Fault
+from tests.fakes.script import Call, Fault, Script
 
 LEAST_COMMIT_BYTES = 9_600  # 300 ms at 16 kHz
 _WORD_BYTES = 16_000  # of audio, after which the next word is understood
@@ -21,7 +21,11 @@ VOICES = (("v1", "Ada", "female"), ("v2", "Bob", "male"))
 
 
 class FakeElevenLabs(AsgiFake):
-    """`script.words` are what is heard in any speech."""
+    """`script.words` are what is heard in any speech; `voices` those of the account."""
+
+    def __init__(self, script: Script) -> None:
+        super().__init__(script)
+        self.voices: tuple[tuple[str, str, str], ...] = VOICES
 
     async def http(self, exchange: Exchange) -> None:
         match exchange.path.strip("/").split("/"):
@@ -38,7 +42,7 @@ class FakeElevenLabs(AsgiFake):
             case ["v2", "voices"]:
                 voices = [
                     {"voice_id": voice, "name": name, "labels": {"gender": gender}}
-                    for voice, name, gender in VOICES
+                    for voice, name, gender in self.voices
                 ]
                 answer = {"voices": voices, "has_more": False, "total_count": len(voices)}
                 call = Call(_key(exchange.headers), raw={"path": exchange.path})
@@ -65,7 +69,7 @@ class FakeElevenLabs(AsgiFake):
             for word in self.script.words
         ]
         answer = {
-            "language_code": language or "eng",
+            "language_code": language or self.script.language or "eng",
             "language_probability": 1.0,
             "text": self.script.text,
             "words": words,

@@ -10,7 +10,7 @@ The wire, as the packages and Google's reference describe it:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -95,7 +95,13 @@ class FakeGoogle:
         audio = (request.audio_content async for request in requests)
         with self._call(call):
             async for heard in self._recognize(audio, context):
-                yield heard if isinstance(heard, bytes) else _answer_v1(heard, first.language_code)
+                yield (
+                    heard
+                    if isinstance(heard, bytes)
+                    else _answer_v1(
+                        heard, self._found([first.language_code, *first.alternative_language_codes])
+                    )
+                )
 
     async def _recognize_v2(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         opening = await anext(requests)
@@ -106,7 +112,16 @@ class FakeGoogle:
         audio = (request.audio async for request in requests)
         with self._call(call):
             async for heard in self._recognize(audio, context):
-                yield heard if isinstance(heard, bytes) else _answer_v2(heard, first.language_codes[0])
+                yield (
+                    heard
+                    if isinstance(heard, bytes)
+                    else _answer_v2(heard, self._found(first.language_codes))
+                )
+
+    def _found(self, languages: Sequence[str]) -> str:
+        """Of the languages it is told, the one of the script, or the first."""
+        wished = self.script.language or ""
+        return next((one for one in languages if one.startswith(wished)), languages[0])
 
     async def _recognize(self, audio: AsyncIterator[bytes], context: Any) -> AsyncIterator["_Heard | bytes"]:
         await self._refuse(context)

@@ -1,8 +1,10 @@
 """A journal that keeps every entry in a list, and the messages as they stand."""
 
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
-from voice_server.core.commands import Entry, ServerSaid
+from voice_server.core.commands import AssistantHeard, AssistantWrote, Entry, UserSaid
 from voice_server.core.history import Message
 from voice_server.core.journal import Remembered
 from voice_server.ids import ConversationId, MessageId
@@ -16,19 +18,26 @@ class MemoryJournal:
     owners: dict[ConversationId, str] = field(default_factory=dict)
     kept: dict[ConversationId, dict[MessageId, Message]] = field(default_factory=dict)
 
-    def open(self, owner: str, wished: str | None) -> Remembered:
+    async def open(self, owner: str, wished: str | None) -> Remembered:
         known = ConversationId(wished or "")
         if self.owners.get(known) == owner:
             return Remembered(known, self.messages(known))
         new = ConversationId(f"conv_{len(self.owners) + 1}")
         self.owners[new], self.kept[new] = owner, {}
-        return Remembered(new, is_unknown=wished is not None)
+        return Remembered(new, is_new=True, is_unknown=wished is not None)
 
-    def record(self, owner: str, conversation_id: ConversationId, entry: Entry) -> None:
+    def record(self, owner: str, conversation_id: ConversationId, entry: Entry) -> Awaitable[None]:
         assert self.owners[conversation_id] == owner
         self.entries.append((conversation_id, entry))
-        if not isinstance(entry, ServerSaid):
+        if isinstance(entry, UserSaid | AssistantWrote | AssistantHeard):
             self.kept[conversation_id][entry.message.id] = entry.message
+        return self.saving(entry)
+
+    def saving(self, entry: Entry) -> Awaitable[None]:
+        """What tells that an entry is safe: at once, unless a test thinks otherwise."""
+        saved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        saved.set_result(None)
+        return saved
 
     def messages(self, conversation_id: str) -> tuple[Message, ...]:
         """Oldest first, without those of which nothing was heard."""

@@ -19,12 +19,14 @@ _HEARD = "conversation.item.input_audio_transcription"
 
 
 class FakeOpenAi(AsgiFake):
-    """`script.words` are the reply's deltas, and what is heard in any speech."""
+    """`script.words` are the reply's deltas, and what is heard in any speech. A tool is asked for once."""
 
     async def http(self, exchange: Exchange) -> None:
         match exchange.path:
             case "/v1/chat/completions":
                 await self._chat(exchange)
+            case "/v1/embeddings":
+                await self._embed(exchange)
             case "/v1/audio/transcriptions":
                 await self._transcribe(exchange)
             case "/v1/audio/speech":
@@ -39,7 +41,9 @@ class FakeOpenAi(AsgiFake):
         body = exchange.json
         call = Call(_key(exchange.headers), body["model"], raw=body)
         events = [_delta({"role": "assistant", "content": word}) for word in self.script.words]
-        for index, use in enumerate(self.script.tool_uses):
+        is_answered = body["messages"][-1]["role"] == "tool"
+        uses = () if is_answered else self.script.tool_uses
+        for index, use in enumerate(uses):
             half = len(use.arguments) // 2
             first = {"name": use.name, "arguments": use.arguments[:half]}
             events.append(
@@ -53,7 +57,7 @@ class FakeOpenAi(AsgiFake):
             )
             rest = {"arguments": use.arguments[half:]}
             events.append(_delta({"tool_calls": [{"index": index, "function": rest}]}))
-        events.append(_delta({}, "tool_calls" if self.script.tool_uses else "stop"))
+        events.append(_delta({}, "tool_calls" if uses else "stop"))
         if body.get("stream_options", {}).get("include_usage"):
             usage = {
                 "prompt_tokens": self.script.prompt_tokens,
@@ -64,13 +68,30 @@ class FakeOpenAi(AsgiFake):
         events.append(b"data: [DONE]\n\n")
         await exchange.play(self.seen, call, self.script, "text/event-stream", events)
 
+    async def _embed(self, exchange: Exchange) -> None:
+        """A vector of the length that was wished for, as long as its text; in no order."""
+        body = exchange.json
+        call = Call(_key(exchange.headers), body["model"], raw=body)
+        data = [
+            {"object": "embedding", "index": index, "embedding": [len(text)] + [0] * (body["dimensions"] - 1)}
+            for index, text in enumerate(body["input"])
+        ]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        answer = {"object": "list", "model": body["model"], "data": data[::-1], "usage": usage}
+        await exchange.play(self.seen, call, self.script, "application/json", [json.dumps(answer).encode()])
+
     async def _transcribe(self, exchange: Exchange) -> None:
         fields = fields_of(exchange)
         wav = fields["file"]
         self.seen.hear(len(wav) - 44)
         words = {name.removesuffix("[]"): value.decode() for name, value in fields.items() if name != "file"}
         call = Call(_key(exchange.headers), words["model"], _language(words))
-        answer = json.dumps({"text": self.script.text, "usage": {"type": "duration", "seconds": 1}}).encode()
+        told = {
+            "text": self.script.text,
+            "languages": _found(self.script.language),
+            "usage": {"type": "duration", "seconds": 1},
+        }
+        answer = json.dumps(told).encode()
         await exchange.play(self.seen, call, self.script, "application/json", [answer[:10], answer[10:]])
 
     async def _speak(self, exchange: Exchange) -> None:
@@ -149,7 +170,11 @@ class _Transcription:
                 while self._item_words < len(self._script.words):
                     await self._word()
                 await self._send(
-                    f"{_HEARD}.completed", item_id=item_id, content_index=0, transcript=self._script.text
+                    f"{_HEARD}.completed",
+                    item_id=item_id,
+                    content_index=0,
+                    transcript=self._script.text,
+                    languages=_found(self._script.language),
                 )
                 self._item += 1
                 self._item_bytes = self._item_words = 0
@@ -181,6 +206,10 @@ def _delta(delta: Mapping[str, Any], finish_reason: str | None = None) -> bytes:
 
 def _event(data: Mapping[str, Any]) -> bytes:
     return b"data: " + json.dumps(data).encode() + b"\n\n"
+
+
+def _found(language: str | None) -> list[dict[str, str]]:
+    return [] if language is None else [{"code": language}]
 
 
 def _language(about: Mapping[str, Any]) -> str | None:

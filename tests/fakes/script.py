@@ -36,13 +36,14 @@ class Script:
 
     `words` are the pieces of a model's reply; joined they are also what was heard, growing by a piece a
     partial. `tool_uses` follow a model's words. `tone_bytes_per_character`: how long the sound of a text is;
-    the sound itself is `sound_of`.
+    the sound itself is `sound_of`. `language`: what the speech is found to be in, where the wire can say so.
     """
 
     words: tuple[str, ...] = ("It is ", "almost ", "noon.")
     tool_uses: tuple[ToolUse, ...] = ()
     prompt_tokens: int = 11
     completion_tokens: int = 5
+    language: str | None = None
     tone_bytes_per_character: int = 480
     fault: Fault | None = None
 

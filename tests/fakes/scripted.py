@@ -4,6 +4,7 @@ They wait by the event loop's clock, so in virtual time they are exact and cost 
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 from tests.fakes.spoken import spelled
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
 from voice_server.audio.voice_activity import VadState
+from voice_server.errors import ProviderError
 from voice_server.providers.base import (
     AudioChunk,
     ChatMessage,
+    EmbeddingCapabilities,
     FinalHeard,
     LlmCapabilities,
     PartialHeard,
@@ -93,6 +96,8 @@ class ScriptedStt(_Scripted):
         usual: Listening | None = None,
         *,
         name: str = "scripted",
+        languages: tuple[str, ...] = ("en",),
+        detects_language: bool = False,
         partial_every_ms: float | None = None,
         partial_s: float = 0.0,
         warm_s: float = 0.0,
@@ -101,6 +106,7 @@ class ScriptedStt(_Scripted):
         super().__init__(name, warm_s, warm_error)
         self._script = iter(script)
         self._usual = usual or Listening()
+        self._languages, self._detects_language = languages, detects_language
         self._partial_every_bytes = bytes_of_ms(partial_every_ms, STT_RATE_HZ) if partial_every_ms else None
         self._partial_s = partial_s
         self.hints: list[SttHints] = []
@@ -108,7 +114,12 @@ class ScriptedStt(_Scripted):
 
     @property
     def capabilities(self) -> SttCapabilities:
-        return SttCapabilities(("en",), partials=self._partial_every_bytes is not None, streaming=True)
+        return SttCapabilities(
+            self._languages,
+            partials=self._partial_every_bytes is not None,
+            streaming=True,
+            detects_language=self._detects_language,
+        )
 
     @asynccontextmanager
     async def open(self, hints: SttHints) -> AsyncIterator["ScriptedSttStream"]:
@@ -260,19 +271,22 @@ class ScriptedTts(_Scripted):
         chunk_ms: float = 200.0,
         rate_hz: int = 24_000,
         voices: tuple[Voice, ...] = (TONE_VOICE,),
+        has_all_voices: bool = True,
         warm_s: float = 0.0,
         warm_error: Exception | None = None,
     ) -> None:
         super().__init__(name, warm_s, warm_error)
-        self.capabilities = TtsCapabilities(voices, rate_hz)
+        self.capabilities = TtsCapabilities(voices, rate_hz, has_all_voices=has_all_voices)
         self._script = iter(script)
         self._usual = usual or Speaking()
         self._character_ms, self._chunk_ms = character_ms, chunk_ms
         self.spoken: list[str] = []
+        self.voices: list[Voice] = []
         self.replies_open = 0
 
     async def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncGenerator[AudioChunk, None]:
         self.replies_open += 1
+        self.voices.append(voice)
         try:
             number = 0
             async for piece in text:
@@ -309,6 +323,39 @@ def tone(duration_ms: float, rate_hz: int) -> bytes:
     """440 Hz, PCM16 mono."""
     times = np.arange(int(duration_ms * rate_hz / 1000)) / rate_hz
     return (8_000 * np.sin(2 * np.pi * 440 * times)).astype("<i2").tobytes()
+
+
+# ── Embeddings ───────────────────────────────────────────────────────────────────────────────────
+
+
+class ScriptedEmbeddings(_Scripted):
+    """Texts of the same words are near. `fails`, as long as it is set; `refuses` any text with this in it."""
+
+    def __init__(self, *, model: str = "scripted/words", dimensions: int = 96) -> None:
+        super().__init__("scripted", 0.0, None)
+        self.model = model
+        self.capabilities = EmbeddingCapabilities(dimensions, ("en",))
+        self.fails: Exception | None = None
+        self.refuses: str | None = None
+        self.takes_s = 0.0
+        self.embedded: list[str] = []
+
+    async def embed(self, texts: Sequence[str], *, urgent: bool = True) -> list[NDArray[np.float32]]:
+        await asyncio.sleep(self.takes_s)
+        if self.fails is not None:
+            raise self.fails
+        if self.refuses is not None and any(self.refuses in text for text in texts):
+            raise ProviderError("A text was refused.", retryable=False)
+        self.embedded += texts
+        return [self._vector(text) for text in texts]
+
+    def _vector(self, text: str) -> NDArray[np.float32]:
+        words = ["", *text.lower().split()]
+        seeds = [int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) for word in words]
+        rows = [np.random.default_rng(seed).normal(size=self.capabilities.dimensions) for seed in seeds]
+        vector = np.sum(rows, axis=0)
+        unit: NDArray[np.float32] = (vector / np.linalg.norm(vector)).astype(np.float32)
+        return unit
 
 
 # ── What decides about turns ─────────────────────────────────────────────────────────────────────

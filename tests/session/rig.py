@@ -15,7 +15,7 @@ from tests.fakes.spoken import quiet, speak
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms, duration_ms
 from voice_server.clock import LoopClock
 from voice_server.core import wire
-from voice_server.core.caller import Caller
+from voice_server.core.caller import Caller, Tier
 from voice_server.core.pauses import Habits
 from voice_server.ids import ConversationId, new_session_id
 from voice_server.services.habits import CallerHabits
@@ -25,6 +25,8 @@ from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
 from voice_server.session.registry import SessionRegistry
 from voice_server.session.session import Session
+from voice_server.session.shared_vad import SharedVad
+from voice_server.tools.box import ToolBox
 
 FRAME_MS = 20
 VAD = wire.Changes(turn_detection=wire.TurnDetectionChanges(mode=wire.TurnMode.VAD))
@@ -197,20 +199,30 @@ class House:
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
     strict: bool = False
+    more_stts: Sequence[ScriptedStt] = ()
     more_llms: Sequence[ScriptedLlm] = ()
+    more_ttss: Sequence[ScriptedTts] = ()
+    detectable: tuple[str, ...] = ()
+    tools: ToolBox = field(default_factory=ToolBox)
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     habits: Habits = field(default_factory=lambda: CallerHabits(100))
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def registry(self) -> SessionRegistry:
-        catalogue = Catalogue([self.stt], [self.llm, *self.more_llms], [self.tts], self.strict)
+        catalogue = Catalogue(
+            [self.stt, *self.more_stts],
+            [self.llm, *self.more_llms],
+            [self.tts, *self.more_ttss],
+            self.strict,
+            self.detectable,
+        )
         default = Choice(self.stt, self.llm, self.tts, TONE_VOICE, "en-US", "Be brief.")
         clock = LoopClock()
         return SessionRegistry(
             Equipment(
                 catalogue,
                 default,
-                ScriptedVad(),
+                SharedVad(ScriptedVad()),
                 self.score,
                 self.journal,
                 self.habits,
@@ -218,15 +230,25 @@ class House:
                 self.workers,
                 self.limits,
                 self.deadlines,
+                tools=self.tools,
             ),
-            per_owner={},
+            per_owner=dict.fromkeys(Tier, 10),
         )
 
-    async def call(self, registry: SessionRegistry, init: wire.Init, *, is_paced: bool = True) -> Call:
+    async def call(
+        self,
+        registry: SessionRegistry,
+        init: wire.Init,
+        *,
+        is_paced: bool = True,
+        caller: Caller | None = None,
+    ) -> Call:
         clock = LoopClock()
         began_ms = clock.now()
         quiet_line = Quiet()
-        session = await registry.open(new_session_id(), Caller(), init, quiet_line, is_paced=is_paced)
+        session = await registry.open(
+            new_session_id(), caller or Caller(), init, quiet_line, is_paced=is_paced
+        )
         line = Line(session, began_ms)
         session.attach(line)
         line.start()
@@ -247,12 +269,13 @@ async def calling(
     conversation_id: str | None = None,
     is_paced: bool = True,
     opens_stream: bool = True,
+    caller: Caller | None = None,
 ) -> AsyncIterator[Call]:
     """A call, its microphone open, that is over at the end."""
     house = house or House()
     registry = house.registry()
     init = wire.Init(conversation_id=conversation_id, changes=changes, greeting=greeting)
-    call = await house.call(registry, init, is_paced=is_paced)
+    call = await house.call(registry, init, is_paced=is_paced, caller=caller)
     try:
         if opens_stream:
             await call.send(wire.StreamStart())

@@ -53,10 +53,6 @@ async def test_from_voice_to_button_and_back() -> None:
         (Changes(stt_provider="openai"), "stt_provider 'openai' is not configured: 'scripted' serves."),
         (Changes(tts_provider="openai"), "tts_provider 'openai' is not configured: 'scripted' serves."),
         (Changes(tts_voice="alloy"), "voice 'alloy' is not configured: 'tone' speaks."),
-        (
-            Changes(language_code="de-DE"),
-            "language 'de-DE' cannot be served: 'en-US' is used. Served: en-US.",
-        ),
     ],
 )
 async def test_what_is_not_configured_is_served_by_the_default_and_told(changes: Changes, note: str) -> None:

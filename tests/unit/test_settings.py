@@ -254,5 +254,67 @@ def test_only_local_providers_need_local_models() -> None:
         "whisper-tiny-en",
         "piper-joe",
         "smollm2",
+        "minilm",
     )
-    assert Settings(stt=("a",), llm=("b", "c"), tts=("d",)).needed_models == ("silero-vad", "smart-turn")
+    elsewhere = Settings(stt=("a",), llm=("b", "c"), tts=("d",), embeddings="e")
+    assert elsewhere.needed_models == ("silero-vad", "smart-turn")
+
+
+# ── Tools ────────────────────────────────────────────────────────────────────────────────────────
+
+TOOLS = """
+[tools]
+functions = ["roll_dice"]
+
+[tools.allowed]
+free = ["roll_*"]
+
+[[tools.http]]
+name = "weather"
+description = "Tells the weather."
+url = "https://weather.example/v1/{place}"
+headers = { Authorization = "Bearer swordfish" }
+parameters = { properties = { place = { type = "string" } }, required = ["place"] }
+
+[[tools.mcp]]
+name = "files"
+command = "files-server"
+args = ["--read-only"]
+env = { TOKEN = "sesame" }
+"""
+
+
+def test_tools_are_read_and_their_secrets_never_shown(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, TOOLS))
+    (weather,), (files,) = settings.tools.http, settings.tools.mcp
+    assert weather.headers["Authorization"].get_secret_value() == "Bearer swordfish"
+    assert weather.parameters["required"] == ["place"]
+    assert (files.command, files.args, files.env["TOKEN"].get_secret_value()) == (
+        "files-server",
+        ("--read-only",),
+        "sesame",
+    )
+    assert settings.tools.allowed.free == ("roll_*",)
+    shown = {line.name: line.value for line in explain(settings)}
+    assert (shown["tools.http"], shown["tools.mcp"]) == ("weather", "files")
+    assert not any(secret in repr((shown, settings)) for secret in ("swordfish", "sesame"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ('url = "https://weather.example/v1/{place}"', "entry 1 is not right at url"),
+        ('name = "weather"', "entry 1 is not right at name"),
+        ('command = "files-server"', "entry 1 is not right: give either a command or a url."),
+    ],
+)
+def test_a_tool_that_is_not_right_is_named_without_its_secrets(
+    wrong: str, sentence: str, tmp_path: Path
+) -> None:
+    name = wrong.partition(" ")[0]
+    other = {"url": 'url = "https://{place}/"', "name": 'name = "the weather"', "command": 'command = ""'}[
+        name
+    ]
+    message = refusal(write(tmp_path, TOOLS.replace(wrong, other)))
+    assert sentence in message
+    assert "swordfish" not in message and "sesame" not in message

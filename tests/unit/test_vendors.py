@@ -89,7 +89,7 @@ def test_a_field_of_a_role_is_for_that_role_only() -> None:
 
 def test_what_is_empty_is_left_to_the_provider() -> None:
     assert OpenAiOptions.read(chosen("llm", "openai").vendors.options_for("llm", "openai")) == OpenAiOptions(
-        KEY
+        KEY, embeddings_dimensions=512
     )
 
 

@@ -16,7 +16,7 @@ import uvloop
 from voice_server.settings import Settings
 
 HERE = Path(__file__).parent
-REAL_MODELS = ("silero-vad", "smart-turn", "whisper-tiny-en", "piper-joe", "smollm2")
+REAL_MODELS = ("silero-vad", "smart-turn", "whisper-tiny-en", "piper-joe", "smollm2", "minilm")
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -81,7 +81,14 @@ class Process:
 def start_server(**environment: str) -> Process:
     """Start the command with these `VOICE_SERVER_*` variables, on free ports; returns once it listens."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("VOICE_SERVER_")}
-    chosen = {"PORT": "0", "REST_PORT": "0", "LLM_MODEL": "smollm2", "LOG_FORMAT": "json", **environment}
+    chosen = {
+        "DATABASE_URL": "sqlite://",
+        "PORT": "0",
+        "REST_PORT": "0",
+        "LLM_MODEL": "smollm2",
+        "LOG_FORMAT": "json",
+        **environment,
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "voice_server", "serve"],
         env=own | {f"VOICE_SERVER_{name}": value for name, value in chosen.items()},

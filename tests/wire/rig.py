@@ -19,6 +19,7 @@ from voice_server.audio.format import STT_RATE_HZ
 from voice_server.audio.wav import wav_header
 from voice_server.client import VoiceClient
 from voice_server.client.frames import ServerFrame
+from voice_server.providers.base import Embeddings
 from voice_server.session.choice import Catalogue
 from voice_server.settings import Settings
 
@@ -59,13 +60,15 @@ async def serving(
     stt: ScriptedStt | None = None,
     llm: ScriptedLlm | None = None,
     tts: ScriptedTts | None = None,
+    embeddings: Embeddings | None = None,
     **settings: Any,
 ) -> AsyncIterator[Served]:
     """A server with scripted providers; `settings` are fields of `Settings`."""
     settings.setdefault("tts_voice", "tone")
+    settings.setdefault("database_url", "sqlite://")
     chosen = Settings.model_validate({"port": 0, "rest_port": 0, **settings})
     catalogue = Catalogue([stt or ScriptedStt()], [llm or ScriptedLlm()], [tts or ScriptedTts()])
-    server = VoiceServer(chosen, catalogue, wiring.default_choice(chosen, catalogue))
+    server = VoiceServer(chosen, catalogue, wiring.default_choice(chosen, catalogue), embeddings)
     async with server.running():
         yield Served(server, is_secure=chosen.tls_cert is not None)
 

@@ -1,5 +1,7 @@
 """A conversation outlives its session, and belongs to whoever began it."""
 
+from pathlib import Path
+
 from tests.fakes.scripted import ScriptedLlm
 from tests.wire.rig import KEY, frame_of, serving
 from voice_server.client import VoiceClient
@@ -43,19 +45,25 @@ async def test_another_key_does_not_know_it() -> None:
         assert said(llm) == ["What is the secret?"]
 
 
-async def test_the_one_not_used_for_longest_is_forgotten_first() -> None:
-    async with serving(limits={"conversations": 2}) as served:
-        ids = []
-        for text in ("first", "second"):
-            async with VoiceClient.connect(served.url) as client:
-                await client.send_text(text, audio=False)
-                await client.turn()
-                ids.append(client.conversation_id)
-        async with VoiceClient.connect(served.url, conversation_id=ids[0]) as client:
-            assert client.conversation_id == ids[0]  # used just now
-        async with VoiceClient.connect(served.url):
+async def test_it_outlives_the_server(tmp_path: Path) -> None:
+    llm, url = ScriptedLlm(), f"sqlite:///{tmp_path / 'new folder' / 'kept.db'}"
+    async with serving(llm=llm, database_url=url) as served, VoiceClient.connect(served.url) as first:
+        await first.send_text("My name is Ada.")
+        await first.turn()
+        conversation_id = first.conversation_id
+    async with (
+        serving(llm=llm, database_url=url) as served,
+        VoiceClient.connect(served.url, conversation_id=conversation_id) as second,
+    ):
+        assert second.conversation_id == conversation_id
+        await second.send_text("What is my name?", audio=False)
+        await second.turn()
+    assert said(llm) == ["My name is Ada.", "You said: My name is Ada.", "What is my name?"]
+
+
+async def test_one_that_was_never_spoken_in_is_known_too() -> None:
+    async with serving() as served:
+        async with VoiceClient.connect(served.url) as first:
             pass
-        async with VoiceClient.connect(served.url, conversation_id=ids[0]) as client:
-            assert client.conversation_id == ids[0]
-        async with VoiceClient.connect(served.url, conversation_id=ids[1]) as client:
-            assert client.conversation_id != ids[1]
+        async with VoiceClient.connect(served.url, conversation_id=first.conversation_id) as second:
+            assert second.conversation_id == first.conversation_id

@@ -16,6 +16,7 @@ from voice_server.providers import registry
 from voice_server.providers.base import (
     AudioChunk,
     ChatMessage,
+    Embeddings,
     FinalHeard,
     LanguageModel,
     PartialHeard,
@@ -30,7 +31,7 @@ from voice_server.providers.base import (
 from voice_server.providers.local.llama import LlamaLanguageModel
 from voice_server.providers.local.weights import WeightStore
 
-NEEDED = ("whisper-tiny-en", "piper-joe", "smollm2")
+NEEDED = ("whisper-tiny-en", "piper-joe", "smollm2", "minilm")
 MISSING = [status.model.name for status in WeightStore().list() if not status.present]
 
 pytestmark = [
@@ -340,3 +341,42 @@ async def test_weights_that_are_not_here_are_named_with_the_remedy(tmp_path: Pat
         with pytest.raises(ModelFileError, match=f"voice-server models pull {model}"):
             await provider.warm()
         await provider.close()
+
+
+# ── Embeddings ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def embeddings() -> AsyncIterator[Embeddings]:
+    provider = registry.load("embeddings", "local", {})
+    await provider.warm()
+    yield provider
+    await provider.close()
+
+
+async def test_texts_of_like_meaning_are_near(embeddings: Embeddings) -> None:
+    pasta, noodles, train = await embeddings.embed(
+        ["How do I cook pasta?", "Boil the noodles for nine minutes.", "The train leaves at seven."]
+    )
+    assert pasta @ noodles > 0.4 > 0.2 > pasta @ train
+    assert {vector.shape for vector in (pasta, noodles, train)} == {(embeddings.capabilities.dimensions,)}
+
+
+@pytest.mark.parametrize("words", ["", " ", "x" * 100_000, "word " * 5_000, "🫖", "\x00", "日本語のテキスト"])
+async def test_any_text_has_a_vector_of_unit_length(embeddings: Embeddings, words: str) -> None:
+    (vector,) = await embeddings.embed([words])
+    assert vector.dtype == np.float32
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-4)
+
+
+async def test_a_text_has_one_vector_whatever_is_beside_it(embeddings: Embeddings) -> None:
+    (alone,) = await embeddings.embed(["green tea"])
+    beside = await embeddings.embed(["green tea", "a much longer text about something else", "green tea"])
+    assert (beside[0] == alone).all() and (beside[2] == alone).all()
+
+
+async def test_embeddings_that_are_not_here_are_named_with_the_remedy(tmp_path: Path) -> None:
+    provider = registry.load("embeddings", "local", {"weights": WeightStore(tmp_path)})
+    with pytest.raises(ModelFileError, match="models pull minilm"):
+        await provider.embed(["tea"])
+    await provider.close()

@@ -24,7 +24,7 @@ from voice_server.providers.base import (
     ToolUse,
     Transcript,
 )
-from voice_server.providers.openai import llm, realtime, stt, tts
+from voice_server.providers.openai import embeddings, llm, realtime, stt, tts
 from voice_server.providers.openai.realtime import RealtimeSpeechToText
 
 pytestmark = pytest.mark.wire
@@ -272,3 +272,51 @@ async def test_a_partial_of_a_clip_that_fails_is_no_loss(fake: FakeOpenAi) -> No
         stream.flush(1)
         assert (await final(stream)).transcript.text == fake.script.text
     await made.close()
+
+
+# ── Embeddings ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_texts_become_vectors_of_unit_length_in_their_order(fake: FakeOpenAi) -> None:
+    provider = embeddings.create(options(fake, embeddings_dimensions=16))
+    texts = ["tea", "", "x" * 100_000, *(f"text {number}" for number in range(300))]
+    vectors = await provider.embed(texts)
+    await provider.close()
+    assert [vector.shape for vector in vectors] == [(16,)] * len(texts)
+    assert {float(vector @ vector) for vector in vectors} == {1.0}
+    assert [len(call.raw["input"]) for call in fake.seen.calls] == [128, 128, 47]
+    assert {call.model for call in fake.seen.calls} == {"text-embedding-3-small"}
+    assert all(0 < len(one) <= 8_000 for call in fake.seen.calls for one in call.raw["input"])
+    assert provider.model == "openai/text-embedding-3-small/16"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Fault.REJECTED_KEY, "provider_auth"),
+        (Fault.RATE_LIMITED, "provider_rate_limited"),
+        (Fault.BROKEN, "provider_failed"),
+        (Fault.GARBAGE, "provider_bad_answer"),
+    ],
+)
+async def test_embeddings_that_fail_say_why(fake: FakeOpenAi, fault: Fault, code: str) -> None:
+    fake.script.fault = fault
+    provider = embeddings.create(options(fake))
+    with pytest.raises(ProviderError) as caught:
+        await provider.embed(["tea"])
+    await provider.close()
+    assert caught.value.code == code
+
+
+async def test_vectors_of_another_length_are_refused(fake: FakeOpenAi) -> None:
+    class Short(FakeOpenAi):
+        async def http(self, exchange: Exchange) -> None:
+            body = {"object": "list", "model": "m", "data": [{"index": 0, "embedding": [1.0, 0.0]}]}
+            await exchange.answer(200, json.dumps(body).encode(), "application/json")
+
+    async with Short(Script()) as short:
+        provider = embeddings.create(options(short))
+        with pytest.raises(ProviderError) as caught:
+            await provider.embed(["tea"])
+        await provider.close()
+    assert caught.value.code == "provider_bad_answer"

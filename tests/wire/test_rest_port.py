@@ -3,8 +3,9 @@
 from html.parser import HTMLParser
 
 import pytest
+from sqlalchemy import text
 
-from tests.fakes.scripted import TONE_VOICE
+from tests.fakes.scripted import TONE_VOICE, ScriptedLlm
 from tests.wire.rig import KEY, serving
 from voice_server.client import VoiceClient
 
@@ -78,6 +79,15 @@ async def test_a_public_address_is_what_clients_are_told() -> None:
         ("POST", "/api/voice/stream", b"{", 400, "invalid_request"),
         ("POST", "/api/voice/stream", b'{"model": 7}', 400, "invalid_request"),
         ("POST", "/api/voice/stream", b'{"model": "' + b"x" * (1 << 20) + b'"}', 413, "too_large"),
+        ("POST", "/api/v1/chat", b'{"message": "' + b"x" * (1 << 20) + b'"}', 413, "too_large"),
+        ("GET", "/api/v1/nothing/here", None, 404, "not_found"),
+        ("GET", "/nothing", None, 404, "not_found"),
+        ("PUT", "/api/chat", b"{}", 405, "method_not_allowed"),
+        ("POST", "/api/chat", b"[" * 100_000, 400, "bad_request"),
+        ("POST", "/api/chat", b'{"message": "\xff"}', 400, "bad_request"),
+        ("POST", "/api/chat", b'{"message": "' + b"\\ud800" + b'"}', 400, "invalid_request"),
+        ("POST", "/api/feedback", b'{"feedback_value": ' + b"9" * 5_000 + b"}", 400, "bad_request"),
+        ("GET", "/api/conversations/conv_none", None, 404, "unknown_conversation"),
     ],
 )
 async def test_every_error_has_the_one_shape(
@@ -91,6 +101,60 @@ async def test_every_error_has_the_one_shape(
     assert set(answer.json()) == {"error", "code", "request_id"}
     assert answer.json()["code"] == code
     assert answer.json()["error"]
+    assert answer.headers["X-Request-ID"] == answer.json()["request_id"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None]
+)
+async def test_a_body_that_is_not_said_to_be_json_is_415(kind: str | None) -> None:
+    async with serving() as served, served.rest() as http:
+        headers = {"Content-Type": kind} if kind else {}
+        answer = await http.post("/api/chat", content=b'{"message": "Hello"}', headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert "application/json" in answer.json()["error"]
+
+
+async def test_every_answer_has_an_id_of_its_own() -> None:
+    async with serving() as served, served.rest() as http:
+        ids = {(await http.get(path)).headers["X-Request-ID"] for path in ("/", "/api/health", "/nothing")}
+    assert len(ids) == 3
+
+
+async def test_a_fault_of_ours_shows_no_trace() -> None:
+    class Broken(ScriptedLlm):
+        async def warm(self) -> None:
+            raise RuntimeError("a secret")
+
+    async with serving(llm=Broken()) as served, served.rest() as http:
+        answer = await http.post("/api/chat", json={"message": "Hello"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "provider_failed")
+    assert "secret" not in answer.text
+
+
+async def test_a_database_that_takes_nothing_is_told() -> None:
+    async with serving() as served, served.rest() as http:
+        async with served.server.database.write() as session:
+            await session.execute(text("DROP TABLE feedback"))
+            await session.execute(text("DROP TABLE messages"))
+        answer = await http.post("/api/chat", json={"message": "Hello"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_saved")
+
+
+async def test_features_are_those_the_server_has() -> None:
+    async with serving() as served, served.rest() as http:
+        found = (await http.get("/api/available_features")).json()["features"]
+    assert [one["id"] for one in found] == ["feature_1", "feature_2", "feature_3"]
+    enabled = {one["name"]: one["enabled"] for one in found}
+    assert enabled["voice_chat"] is True
+    assert enabled["multi_agent"] is False
+
+
+async def test_layouts_and_agents_are_objects() -> None:
+    async with serving() as served, served.rest() as http:
+        layouts = (await http.get("/api/layouts")).json()["layouts"]
+        assert {"card-list", "timeline", "simple"} <= {one["id"] for one in layouts}
+        assert (await http.get("/api/agents")).json() == {"agents": []}
 
 
 async def test_the_talk_page_is_bound_to_its_own_files() -> None:

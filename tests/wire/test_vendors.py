@@ -21,7 +21,14 @@ async def served_by(fake: FakeOpenAi, **more: object) -> AsyncIterator[Served]:
     """A server whose three stages are the fake, unless `more` says otherwise; `__` stands for a dot."""
     settings = load_settings(
         None,
-        {"port": 0, "rest_port": 0, "stt": ["openai"], "llm": ["openai"], "tts": ["openai"]}
+        {
+            "port": 0,
+            "rest_port": 0,
+            "database_url": "sqlite://",
+            "stt": ["openai"],
+            "llm": ["openai"],
+            "tts": ["openai"],
+        }
         | {"vendors.openai.api_key": KEY, "vendors.openai.base_url": f"http://{fake.address}/v1"}
         | {name.replace("__", "."): value for name, value in more.items()},
     )

@@ -20,6 +20,7 @@ from tests.wire.rig import DATA, KEY, serving
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = ROOT / ".venv-zeebee"
 CALLER = Path(__file__).parent / "zeebee_caller.py"
+REST_CALLER = Path(__file__).parent / "zeebee_rest_caller.py"
 PACKAGES = ("zeebee-ai-client==0.1.6", "websockets<14")  # it passes `extra_headers`, which 14 took away
 
 every_path = pytest.mark.parametrize("path", ["session", "stream", "websocket"])
@@ -75,6 +76,24 @@ async def call(
     return Answer(json.loads(said.decode().splitlines()[-1]), sound.read_bytes())
 
 
+async def rest_calls(python: Path, rest_url: str) -> dict[str, Any]:
+    calling = await asyncio.create_subprocess_exec(
+        *(str(python), str(REST_CALLER), rest_url, KEY),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(60):
+            said, complained = await calling.communicate()
+    finally:
+        if calling.returncode is None:
+            calling.kill()
+            await calling.wait()
+    assert calling.returncode == 0, complained.decode()
+    told: dict[str, Any] = json.loads(said.decode().splitlines()[-1])
+    return told
+
+
 @every_path
 async def test_a_question_is_answered_by_real_models(
     path: str, real_server: Process, zeebee_python: Path, tmp_path: Path
@@ -114,6 +133,41 @@ async def test_a_recording_of_nothing_still_ends_with_sound(
     async with serving() as served:
         answer = await call(zeebee_python, path, served.url, served.rest_url, "silence.wav", tmp_path)
     assert answer.sound_s > 0.3
+
+
+async def test_its_rest_calls_work_once_its_fixed_hosts_lead_here(zeebee_python: Path) -> None:
+    async with serving(api_keys=[KEY]) as served:
+        told = await rest_calls(zeebee_python, served.rest_url)
+    text = "You said: Hello"
+    assert told["chat"]["message"] == told["chat"]["response"] == text
+    conversation_id = told["chat"]["conversation_id"]
+    assert "".join(one["chunk"] for one in told["stream"]) == "You said: And then?"
+    assert "".join(one["text"] for one in told["stream"]) == "You said: And then?"
+    assert {one["conversation_id"] for one in told["stream"]} == {conversation_id}
+    assert told["template"]["layout_data"]["type"] == "card-list"
+    assert set(told["cached"]) == {conversation_id, told["template"]["conversation_id"]}
+
+    made = told["made"]["id"]
+    assert told["listed"]["total"] == 3
+    assert {one["id"] for one in told["listed"]["conversations"]} >= {made, conversation_id}
+    assert (told["added"]["role"], told["added"]["content"]) == ("user", "A message")
+    assert told["got"]["conversation"]["id"] == made
+    assert [one["content"] for one in told["got"]["conversation"]["messages"]] == ["A message"]
+    assert (told["updated"]["title"], told["updated"]["description"]) == ("Renamed", "d")
+    assert told["archived"]["status"] == "archived"
+    assert [one["id"] for one in told["archived_list"]["conversations"]] == [made]
+    assert told["restored"]["status"] == "active"
+    assert told["exports"]["json"]["messages"][1]["content"] == text
+    for form in ("markdown", "text"):
+        assert isinstance(told["exports"][form], str)
+        assert text in told["exports"][form]
+    assert told["feedback"]["status"] == "success"
+    assert told["feedback"]["feedback_id"]
+    assert told["layouts"]["layouts"]
+    assert told["agents"]["agents"] == []
+    assert told["deleted"]["status"] == "success"
+    assert told["gone"] == 404
+    assert "Invalid API key. Please check your credentials." in told["refused"]
 
 
 def test_the_caller_runs_where_the_server_does_not(zeebee_python: Path) -> None:

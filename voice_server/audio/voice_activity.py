@@ -31,6 +31,7 @@ _CONTEXT_SAMPLES = 64
 _WINDOW_BYTES = WINDOW_SAMPLES * BYTES_PER_SAMPLE
 _SAMPLES_PER_MS = STT_RATE_HZ // 1000
 _WINDOW_MS = WINDOW_SAMPLES / _SAMPLES_PER_MS
+_PER_STEP = np.float32(1 / 32_768)
 
 
 # ── The model ────────────────────────────────────────────────────────────────────────────────────
@@ -140,6 +141,7 @@ class VoiceDetector:
         self._gate_power = WINDOW_SAMPLES * 10 ** (self._settings.gate_dbfs / 10)
         self._state = VadState()
         self._pending = bytearray()
+        self._window: NDArray[np.float32] | None = None  # first of the pending, if the model must judge it
         self._judged_ms = 0.0
         self._gated_ms = 0.0
         self._speaking = False
@@ -158,8 +160,26 @@ class VoiceDetector:
         """Whether the last edge is not STOPPED."""
         return self._speaking
 
+    @property
+    def is_stirred(self) -> bool:
+        """Whether there is voice, or the beginning of what may become one."""
+        return self._speaking or self._voiced_ms > 0
+
     def push(self, pcm: bytes) -> list[VoiceEdge]:
         """Judge the next PCM16 mono at 16 kHz, any length; what is no whole window yet waits for the rest.
+
+        Raises:
+            AudioError: `odd_length`, half a sample at the end; nothing was consumed.
+        """
+        edges = self.add(pcm)
+        while (question := self.question) is not None:
+            window, state = question
+            probabilities, (following,) = self._model.probabilities(window[np.newaxis], [state])
+            edges += self.answer(float(probabilities[0]), following)
+        return edges
+
+    def add(self, pcm: bytes) -> list[VoiceEdge]:
+        """Like `push`, but only as far as it needs no model: up to the window of `question`.
 
         Raises:
             AudioError: `odd_length`, half a sample at the end; nothing was consumed.
@@ -167,36 +187,47 @@ class VoiceDetector:
         if len(pcm) % BYTES_PER_SAMPLE:
             raise AudioError(f"{len(pcm)} bytes are no whole number of 16-bit samples.", code="odd_length")
         self._pending += pcm
-        whole_bytes = len(self._pending) - len(self._pending) % _WINDOW_BYTES
-        if not whole_bytes:
-            return []
-        windows = np.frombuffer(bytes(self._pending[:whole_bytes]), "<i2").astype(np.float32) / np.float32(
-            32768
-        )
-        del self._pending[:whole_bytes]
+        return self._pass_silence()
+
+    @property
+    def question(self) -> tuple[NDArray[np.float32], VadState] | None:
+        """The window that the model must judge next, and what it remembers; None while there is none."""
+        return None if self._window is None else (self._window, self._state)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether another whole window waits behind the one in question."""
+        return len(self._pending) >= 2 * _WINDOW_BYTES
+
+    def answer(self, probability: float, following: VadState) -> list[VoiceEdge]:
+        """What the model makes of the window in question, and what it remembers from now on."""
+        del self._pending[:_WINDOW_BYTES]
+        self._window, self._state, self._gated_ms = None, following, 0.0
+        threshold = self._settings.threshold - self._settings.hysteresis * self.is_stirred
+        edges = self._hear_voice() if probability >= threshold else self._hear_silence(_WINDOW_MS)
+        return edges + self._pass_silence()
+
+    def _pass_silence(self) -> list[VoiceEdge]:
+        """Judge windows too quiet to ask the model about, up to the first that is not."""
         edges: list[VoiceEdge] = []
-        for window in windows.reshape(-1, WINDOW_SAMPLES):
-            if self._is_voiced(window):
-                edges += self._hear_voice()
-            else:
-                edges += self._hear_silence(_WINDOW_MS)
+        while self._window is None and len(self._pending) >= _WINDOW_BYTES:
+            samples = np.frombuffer(bytes(self._pending[:_WINDOW_BYTES]), "<i2")
+            window = samples.astype(np.float32) * _PER_STEP
+            if float(window @ window) >= self._gate_power:
+                self._window = window
+                break
+            del self._pending[:_WINDOW_BYTES]
+            self._rest(_WINDOW_MS, window[-_CONTEXT_SAMPLES:])
+            edges += self._hear_silence(_WINDOW_MS)
         return edges
 
     def skip(self, milliseconds: float) -> list[VoiceEdge]:
         """Let time pass in which the stream brought nothing: silence, like a piece of a window before it."""
         silent_ms = self.position_ms - self._judged_ms + milliseconds
         self._pending.clear()
+        self._window = None
         self._rest(silent_ms, np.zeros(_CONTEXT_SAMPLES, np.float32))
         return self._hear_silence(silent_ms)
-
-    def _is_voiced(self, window: NDArray[np.float32]) -> bool:
-        if float(window @ window) < self._gate_power:
-            self._rest(_WINDOW_MS, window[-_CONTEXT_SAMPLES:])
-            return False
-        self._gated_ms = 0.0
-        probabilities, (self._state,) = self._model.probabilities(window[np.newaxis], [self._state])
-        going_on = self._speaking or self._voiced_ms > 0
-        return float(probabilities[0]) >= self._settings.threshold - self._settings.hysteresis * going_on
 
     def _rest(self, milliseconds: float, context: NDArray[np.float32]) -> None:
         """The model is not asked. It keeps its memory over the pause in a word, not over a longer one."""

@@ -74,6 +74,11 @@ def faults_of(settings: Settings) -> Iterator[str]:
         yield error.message
     try:
         wiring.default_choice(settings, wiring.load_catalogue(settings))
+        wiring.load_embeddings(settings)
+    except ConfigurationError as error:
+        yield error.message
+    try:
+        wiring.load_tools(settings)
     except ConfigurationError as error:
         yield error.message
     store = WeightStore(settings.models_dir)

@@ -64,7 +64,8 @@ async def _serve(settings: Settings, catalogue: Catalogue, default: Choice) -> N
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    server = wiring.VoiceServer(settings, catalogue, default)
+    embeddings = wiring.load_embeddings(settings)
+    server = wiring.VoiceServer(settings, catalogue, default, embeddings)
     async with server.running():
         welcome = asyncio.create_task(_welcome(server, settings), name="welcome")
         await stop.wait()

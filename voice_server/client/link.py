@@ -27,6 +27,7 @@ from voice_server.client.frames import (
 _WAITING_FRAMES = 4096  # then reading pauses, and the server feels it
 _LARGEST_MESSAGE_BYTES = 1024 * 1024
 _NORMAL_CLOSE = 1000
+_REFUSALS = frozenset({"not_configured", "language_not_served"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,8 @@ class Link:
                             self.last_seq = frame.seq
                             self._turn_id = ""
                         return frame
+                    case Error(code=code) if code in _REFUSALS:
+                        raise server_error(frame)  # another `init` might do, but this one is answered
                     case Error():
                         refusal = frame  # final if a close follows; else a remark, kept for the iterator
                         self._arrivals.put_nowait(self._arrived(frame))

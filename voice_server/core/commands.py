@@ -6,7 +6,7 @@ from voice_server.core.endpointing import Endpointing
 from voice_server.core.history import Message
 from voice_server.core.pauses import Pauses
 from voice_server.core.policy import ReplyOptions
-from voice_server.core.wire import Output
+from voice_server.core.wire import Metrics, Output
 from voice_server.ids import ConversationId, TurnId
 
 # ── To the caller and the journal ────────────────────────────────────────────────────────────────
@@ -56,7 +56,21 @@ class ServerSaid:
     text: str
 
 
-Entry = UserSaid | AssistantWrote | AssistantHeard | ServerSaid
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A new conversation, of this person."""
+
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMeasured:
+    """How long the turn took, who served it and what it cost."""
+
+    metrics: Metrics
+
+
+Entry = Began | UserSaid | AssistantWrote | AssistantHeard | ServerSaid | TurnMeasured
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +157,8 @@ class TurnBasis:
 class StartReply:
     """Write a reply to `messages` and speak it; without messages the words come by `Speak`.
 
-    `utterance` names what it answers, for the timings. `is_draft`: the turn has not begun; run no tool before
-    `ConfirmReply`, and expect `CancelReply`.
+    `utterance` names what it answers, for the timings; `language` is what that was heard to be in.
+    `is_draft`: the turn has not begun; run no tool before `ConfirmReply`, and expect `CancelReply`.
     """
 
     generation: int
@@ -152,6 +166,7 @@ class StartReply:
     utterance: int | None
     messages: tuple[Message, ...] | None
     options: ReplyOptions
+    language: str | None = None
     basis: TurnBasis = TurnBasis()
     is_draft: bool = False
 

@@ -201,6 +201,9 @@ class Conversation:
                     self.reply.write(event)
                 elif self.draft and self.draft.reply.generation == event.generation:
                     self._write_draft(self.draft, event)
+            case on.ToolsSlow(generation, words):
+                if self.reply and self.reply.generation == generation:
+                    self.reply.bridge(words, now)
             case on.AudioProduced() | on.SpeechFinished() | on.SpeechFailed():
                 if self.reply and self.reply.generation == event.generation:
                     self._speak(self.reply, event, now)
@@ -467,7 +470,7 @@ class Conversation:
             self._confirm_draft(draft, one, now)
         else:
             basis = do.TurnBasis(one.endpointing, one.early_starts)
-            self._start_reply(turn_id, one.options, now, utterance=one.id, basis=basis)
+            self._start_reply(turn_id, one.options, now, utterance=one.id, language=language, basis=basis)
 
     def _fail_to_hear(self, one: Utterance, error: VoiceServerError, now: Instant) -> None:
         """No transcript: say so on the wire, and aloud where the caller waits for sound."""
@@ -487,6 +490,7 @@ class Conversation:
         now: Instant,
         *,
         utterance: int | None = None,
+        language: str | None = None,
         basis: do.TurnBasis = do.TurnBasis(),  # noqa: B008 (frozen)
         asks_model: bool = True,
     ) -> Reply:
@@ -498,7 +502,7 @@ class Conversation:
             reply.playout.pause(now)
         self._show_status(StatusKind.PROCESSING)
         messages = self.history.messages if asks_model else None
-        self._do(do.StartReply(reply.generation, turn_id, utterance, messages, options, basis))
+        self._do(do.StartReply(reply.generation, turn_id, utterance, messages, options, language, basis))
         return reply
 
     def _speak(
@@ -539,7 +543,12 @@ class Conversation:
         self.draft = draft
         messages = History((*self.history.messages, message)).messages
         reply = draft.reply
-        self._do(do.StartReply(reply.generation, reply.turn_id, one.id, messages, one.options, is_draft=True))
+        language = one.heard.language
+        self._do(
+            do.StartReply(
+                reply.generation, reply.turn_id, one.id, messages, one.options, language, is_draft=True
+            )
+        )
 
     def _is_still_good(self, draft: Draft) -> bool:
         """Whether its utterance is the next to begin a turn, and stands as it was."""

@@ -224,6 +224,14 @@ class ToolCalled:
     arguments: str
 
 
+@dataclass(frozen=True, slots=True)
+class ToolsSlow:
+    """Tools keep the caller waiting; `words` may be said about it."""
+
+    generation: int
+    words: str
+
+
 # ── From the mouth ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -296,6 +304,7 @@ Event = (
     | ReplyFinished
     | ReplyFailed
     | ToolCalled
+    | ToolsSlow
     | AudioProduced
     | SpeechFinished
     | SpeechFailed

@@ -104,9 +104,21 @@ class Reply:
         if not self.is_audio_wanted:
             self.end_turn()
             return
+        self._say_unwritten(words)
+        self.wish(do.FinishSpeech(self.generation))
+
+    def bridge(self, words: str, now: Instant) -> None:
+        """A tool keeps the caller waiting: say so, unless something is being heard.
+
+        An unpaced reply may be heard when it is whole, and then nobody waits any more.
+        """
+        is_quiet = self.options.paced and self.playout.ahead_ms(now) <= 0
+        if is_quiet and self.is_audio_wanted and not self.is_text_whole:
+            self._say_unwritten(words)
+
+    def _say_unwritten(self, words: str) -> None:
         self.wish(do.Record(self.conversation_id, do.ServerSaid(self.turn_id, words)))
         self.wish(do.Speak(self.generation, words, written=False))
-        self.wish(do.FinishSpeech(self.generation))
 
     def _add(self, text: str) -> None:
         if not self.written:

@@ -72,7 +72,11 @@ class TemplateChoice:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Wishes about a session; None leaves a field as it is, nested ones are merged field by field."""
+    """Wishes about a session; None leaves a field as it is, nested ones are merged field by field.
+
+    `tools` are the client's own. `allowed_tools` are patterns that narrow the server's; the server itself
+    sets them, for a template, and no wire carries them.
+    """
 
     model: str | None = None
     stt_provider: str | None = None
@@ -85,6 +89,7 @@ class Changes:
     output_audio: OutputAudioChanges | None = None
     turn_detection: TurnDetectionChanges | None = None
     tools: tuple[ToolSpec, ...] | None = None
+    allowed_tools: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

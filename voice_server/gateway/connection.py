@@ -177,7 +177,11 @@ class Connection:
     async def _read(self, message: str | bytes) -> None:
         try:
             for one in self._dialect.decode(message):
-                if self._is_allowed(one):
+                if self._session is not None and isinstance(one, wire.AudioIn):
+                    self._refused = 0
+                    if wait_ms := self._session.hear(one.data):
+                        await asyncio.sleep(wait_ms / 1000)
+                elif self._is_allowed(one):
                     await self._take(one)
         except VoiceServerError as error:
             await self._report(error)
@@ -226,12 +230,15 @@ class Connection:
     # ── Writing ──────────────────────────────────────────────────────────────────────────────────
 
     async def _write(self, session: Session) -> None:
-        outbox = session.outbox
+        outbox, now_s = session.outbox, asyncio.get_running_loop().time
         try:
-            while batch := await outbox.take():
-                for numbered in batch:
-                    await self._send(numbered.output, numbered.seq)
-                    outbox.sent(numbered.seq)
+            async with asyncio.timeout(None) as patience:
+                while batch := await outbox.take():
+                    for numbered in batch:
+                        patience.reschedule(now_s() + self._limits.slow_reader_s)
+                        await self._send(numbered.output, numbered.seq)
+                        outbox.sent(numbered.seq)
+                    patience.reschedule(None)
             await self._socket.close(_CLOSE_CODES.get(session.end_reason, 1000), session.end_reason)
         except SocketClosed:
             pass  # the reader learns of it too
@@ -242,7 +249,8 @@ class Connection:
     async def _say(self, output: wire.Output) -> None:
         """Say something outside the session: unnumbered, never repeated."""
         try:
-            await self._send(output, 0)
+            async with asyncio.timeout(self._limits.slow_reader_s):
+                await self._send(output, 0)
         except TimeoutError as error:
             raise _Goodbye(POLICY, "too slow") from error
 
@@ -251,8 +259,7 @@ class Connection:
 
     async def _send(self, output: wire.Output, seq: int) -> None:
         for message in self._dialect.encode(output, seq):
-            async with asyncio.timeout(self._limits.slow_reader_s):
-                await self._socket.send(message)
+            await self._socket.send(message)
 
     # ── The end ──────────────────────────────────────────────────────────────────────────────────
 

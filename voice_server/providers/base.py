@@ -9,7 +9,10 @@ takes effect for the caller at once, even if the engine needs longer to stop.
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from voice_server.core.wire import ToolSpec
 
@@ -46,19 +49,24 @@ class Provider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SttCapabilities:
-    """`languages` are BCP 47 tags; a primary tag (`en`) covers its regions (`en-US`)."""
+    """`languages` are BCP 47 tags; a primary tag (`en`) covers its regions (`en-US`).
+
+    `detects_language`: it finds out by itself which of `SttHints.languages` is spoken, and says so.
+    """
 
     languages: tuple[str, ...]
     partials: bool = False
     streaming: bool = False
     word_times: bool = False
+    detects_language: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SttHints:
-    """What is known before anything is heard."""
+    """What is known before anything is heard: the language, or the `languages` it may be, likeliest first."""
 
     language: str | None = None
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +239,12 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class TtsCapabilities:
-    """`rate_hz` is the rate of every chunk."""
+    """`rate_hz` is the rate of every chunk. `has_all_voices`: there are no others to be learned of."""
 
     voices: tuple[Voice, ...]
     rate_hz: int
     word_times: bool = False
+    has_all_voices: bool = True
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -270,4 +279,47 @@ class TextToSpeech(Provider, Protocol):
 
     def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncGenerator[AudioChunk, None]:
         """Speak the pieces of `text` as they come."""
+        ...
+
+
+@runtime_checkable
+class VoiceLister(Protocol):
+    """A `TextToSpeech` whose voices change now and then."""
+
+    async def refresh_voices(self) -> None:
+        """Ask for the voices; where that fails, those known stay.
+
+        Raises:
+            VoiceServerError: what `warm` may raise.
+        """
+        ...
+
+
+# ── Embeddings ───────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingCapabilities:
+    """`dimensions` is the length of every vector; `languages` are those whose meaning it tells, BCP 47."""
+
+    dimensions: int
+    languages: tuple[str, ...]
+
+
+class Embeddings(Provider, Protocol):
+    """Texts to vectors whose cosine tells how near their meanings are."""
+
+    @property
+    def model(self) -> str:
+        """Names what makes the vectors: those of another model cannot be compared with them."""
+        ...
+
+    @property
+    def capabilities(self) -> EmbeddingCapabilities: ...
+
+    async def embed(self, texts: Sequence[str], *, urgent: bool = True) -> list[NDArray[np.float32]]:
+        """A vector of unit length for each text, in their order. Of a long text the beginning counts.
+
+        `urgent=False` gives way to every urgent call that waits.
+        """
         ...

@@ -1,8 +1,8 @@
 """Providers by role and name, through entry points: ours use the same door as anyone's.
 
-A package offers one by an entry point in the group `voice_server.stt`, `voice_server.llm` or
-`voice_server.tts` that names a factory, `create(options: Mapping[str, Any]) -> provider`. Nothing of a
-provider is imported before it is named.
+A package offers one by an entry point in the group `voice_server.stt`, `voice_server.llm`,
+`voice_server.tts` or `voice_server.embeddings` that names a factory,
+`create(options: Mapping[str, Any]) -> provider`. Nothing of a provider is imported before it is named.
 """
 
 import importlib
@@ -13,9 +13,9 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, overload
 
 from voice_server.errors import ConfigurationError
-from voice_server.providers.base import LanguageModel, SpeechToText, TextToSpeech
+from voice_server.providers.base import Embeddings, LanguageModel, SpeechToText, TextToSpeech
 
-Role = Literal["stt", "llm", "tts"]
+Role = Literal["stt", "llm", "tts", "embeddings"]
 
 _DISTRIBUTION = "voice-server"
 _EXTRA_PACKAGE = re.compile(r"^([\w.-]+).*\bextra *== *['\"]([\w-]+)['\"]")
@@ -32,9 +32,13 @@ def load(role: Literal["stt"], name: str, options: Mapping[str, Any]) -> SpeechT
 def load(role: Literal["llm"], name: str, options: Mapping[str, Any]) -> LanguageModel: ...
 @overload
 def load(role: Literal["tts"], name: str, options: Mapping[str, Any]) -> TextToSpeech: ...
+@overload
+def load(role: Literal["embeddings"], name: str, options: Mapping[str, Any]) -> Embeddings: ...
 
 
-def load(role: Role, name: str, options: Mapping[str, Any]) -> SpeechToText | LanguageModel | TextToSpeech:
+def load(
+    role: Role, name: str, options: Mapping[str, Any]
+) -> SpeechToText | LanguageModel | TextToSpeech | Embeddings:
     """Import and make a provider. It is not warm yet.
 
     Raises:
@@ -54,7 +58,7 @@ def load(role: Role, name: str, options: Mapping[str, Any]) -> SpeechToText | La
         factory = offers[name].load()
     except ImportError as error:
         raise _not_installed(error, extra=name) from error
-    provider: SpeechToText | LanguageModel | TextToSpeech = factory(options)
+    provider: SpeechToText | LanguageModel | TextToSpeech | Embeddings = factory(options)
     return provider
 
 

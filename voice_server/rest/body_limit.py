@@ -1,10 +1,9 @@
 """Bounds request bodies before they are read."""
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voice_server.rest.context import RestLimits
-from voice_server.rest.errors import error_body
+from voice_server.rest.errors import error_answer
 
 _AUDIO_PATHS = ("/api/voice/stt",)
 _UPLOAD_PATHS = ("/api/transcribe",)
@@ -51,9 +50,10 @@ class BodyLimit:
             if has_begun:
                 raise
             sentence = f"The request body is larger than the {most} bytes that are taken here."
-            await JSONResponse(error_body(sentence, "too_large"), 413)(scope, receive, send)
+            await error_answer(scope, sentence, "too_large", 413)(scope, receive, send)
 
     def _most(self, path: str) -> int:
+        path = path.replace("/api/v1/", "/api/", 1)
         if path.startswith(_UPLOAD_PATHS):
             return self._limits.upload_bytes
         return self._limits.audio_bytes if path.startswith(_AUDIO_PATHS) else self._limits.json_bytes

@@ -4,10 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from voice_server.core.wire import Changes
+from voice_server.services.chat import Chat
 from voice_server.services.discovery import Discovery
 from voice_server.services.keys import KeyRing
 from voice_server.services.readiness import Readiness
+from voice_server.services.search import Search
+from voice_server.services.speech import Speech
+from voice_server.services.templates import Templates
 from voice_server.services.voice_streams import VoiceStreams
+from voice_server.store.conversations import ConversationStore
+from voice_server.store.feedback import FeedbackStore
 
 
 class Refused(Protocol):
@@ -44,6 +51,14 @@ class SocketService(Protocol):
         ...
 
 
+class LiveSessions(Protocol):
+    """The voice sessions that are open."""
+
+    async def change(self, owner: str, conversation_id: str, changes: Changes) -> None:
+        """Have an owner's sessions in this conversation go on with these changes from their next turn."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RestLimits:
     """Bounds of requests."""
@@ -63,9 +78,17 @@ class RestContext:
     readiness: Readiness
     discovery: Discovery
     voice_streams: VoiceStreams
+    conversations: ConversationStore
+    chat: Chat
+    templates: Templates
+    feedback: FeedbackStore
+    live: LiveSessions
+    search: Search
+    speech: Speech
     sockets: SocketService
     websocket_url: Callable[[str, bool], str]
     websocket_port: int
     live_sessions: Callable[[], int]
+    features: frozenset[str] = frozenset({"voice_chat"})
     origins: tuple[str, ...] = ()
     limits: RestLimits = field(default_factory=RestLimits)

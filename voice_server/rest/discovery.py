@@ -1,4 +1,4 @@
-"""`GET /api/websocket/config`: where to connect, and what one may choose from."""
+"""What one may choose from: `/api/websocket/config`, `/api/speech/providers` and `/api/models`."""
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -69,12 +69,37 @@ class ClientConfig(BaseModel):
     authentication: Authentication
 
 
+class SpeechProviders(BaseModel):
+    """Who listens and who speaks: provider id to name. `providers` are both together."""
+
+    providers: dict[str, str]
+    stt: dict[str, str]
+    tts: dict[str, str]
+
+
+class ModelInfo(BaseModel):
+    """A language model one may ask for; `provider` is who really answers."""
+
+    id: str
+    name: str
+    display_name: str
+    provider: str
+    max_tokens: int
+    context_length: int
+
+
+class Models(BaseModel):
+    """The language models, the default first."""
+
+    models: list[ModelInfo]
+
+
 def discovery_routes(context: RestContext) -> APIRouter:
-    """The route."""
+    """The routes."""
     router = APIRouter(tags=["discovery"])
     found = context.discovery
 
-    @router.get("/api/websocket/config")
+    @router.get("/websocket/config")
     async def websocket_config(request: Request) -> ClientConfig:
         """Where to connect and what to choose from: only what is really configured. Needs no key."""
         return ClientConfig(
@@ -97,6 +122,32 @@ def discovery_routes(context: RestContext) -> APIRouter:
                 language=found.language,
             ),
             authentication=Authentication(required=context.keys.is_required),
+        )
+
+    @router.get("/speech/providers")
+    async def speech_providers() -> SpeechProviders:
+        """Who listens and who speaks: only what is really configured. Needs no key."""
+        return SpeechProviders(
+            providers=found.speech_providers,
+            stt={one.name: one.title for one in found.stt},
+            tts={one.name: one.title for one in found.tts},
+        )
+
+    @router.get("/models")
+    async def models() -> Models:
+        """The language models one may ask for. Needs no key."""
+        return Models(
+            models=[
+                ModelInfo(
+                    id=one.id,
+                    name=one.id,
+                    display_name=one.display_name,
+                    provider=one.provider,
+                    max_tokens=one.max_tokens,
+                    context_length=one.context_length,
+                )
+                for one in found.models
+            ]
         )
 
     return router

@@ -1,6 +1,6 @@
 """One shape for every error of this API: `{"error": sentence, "code": code, "request_id": id}`."""
 
-import secrets
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import structlog
@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import Scope
 
 from voice_server.errors import (
     AudioError,
@@ -17,19 +18,24 @@ from voice_server.errors import (
     NotFoundError,
     ProtocolError,
     ProviderError,
+    StoreError,
+    TooLargeError,
     VoiceServerError,
 )
+from voice_server.rest.request_id import HEADER, request_id_of
 
 log = structlog.get_logger()
 
 _STATUSES: tuple[tuple[type[VoiceServerError], int], ...] = (
     (AuthenticationError, 401),
     (LimitError, 429),
+    (TooLargeError, 413),
     (NotFoundError, 404),
     (ProtocolError, 400),
     (AudioError, 400),
     (ConfigurationError, 503),
     (ProviderError, 503),
+    (StoreError, 503),
 )
 
 
@@ -41,16 +47,24 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def error_body(message: str, code: str) -> dict[str, str]:
-    """The body of an error answer."""
-    return {"error": message, "code": code, "request_id": f"req_{secrets.token_hex(8)}"}
+def error_body(scope: Scope, message: str, code: str) -> dict[str, str]:
+    """The body of an error answer to this request."""
+    return {"error": message, "code": code, "request_id": request_id_of(scope)}
+
+
+def error_answer(
+    scope: Scope, message: str, code: str, status: int, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """The whole error answer to this request."""
+    body = error_body(scope, message, code)
+    return JSONResponse(body, status, {**(headers or {}), HEADER: body["request_id"]})
 
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, VoiceServerError)
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
     headers = {"Retry-After": "5"} if status in (429, 503) else None
-    return JSONResponse(error_body(error.message, error.code), status, headers)
+    return error_answer(request.scope, error.message, error.code, status, headers)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -61,17 +75,30 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     elif error.status_code == 405:
         message = f"{request.url.path} does not take {request.method}."
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-    return JSONResponse(error_body(message, code), error.status_code, error.headers)
+    return error_answer(request.scope, message, code, error.status_code, error.headers)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    place, *path = first["loc"]
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if place == "body" and not path and not _is_json(media_type):
+        sentence = "The body must be JSON, sent with 'Content-Type: application/json'."
+        return error_answer(request.scope, sentence, "unsupported_media_type", 415)
+    if first["type"] == "json_invalid":
+        sentence = f"The body is not valid JSON: {first['ctx']['error']} at character {path[0]}."
+        return error_answer(request.scope, sentence, "invalid_request", 400)
+    where = ".".join(str(part) for part in path)
     message = f"{where}: {first['msg']}" if where else str(first["msg"])
-    return JSONResponse(error_body(message, "invalid_request"), 400)
+    return error_answer(request.scope, message, "invalid_request", 400)
+
+
+def _is_json(media_type: str) -> bool:
+    return media_type == "application/json" or media_type.endswith("+json")
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("request broke", path=request.url.path, exc_info=error)
-    return JSONResponse(error_body("Something went wrong on the server.", "internal_error"), 500)
+    request_id = request_id_of(request.scope)
+    log.error("request broke", path=request.url.path, request_id=request_id, exc_info=error)
+    return error_answer(request.scope, "Something went wrong on the server.", "internal_error", 500)

@@ -24,7 +24,7 @@ def health_routes(context: RestContext) -> APIRouter:
     """The route."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/api/health")
+    @router.get("/health")
     async def health() -> Health:
         """Whether the server serves, and how far its models are. Needs no key."""
         return Health(

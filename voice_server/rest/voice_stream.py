@@ -2,13 +2,13 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
 from voice_server.core.caller import Caller
 from voice_server.core.wire import Changes
 from voice_server.rest.context import RestContext
-from voice_server.rest.identity import identifier
+from voice_server.rest.identity import identifier, named_user
 from voice_server.services.voice_streams import LIFETIME_MS
 
 
@@ -41,17 +41,19 @@ class VoiceStreamEnded(BaseModel):
 
 def voice_stream_routes(context: RestContext) -> APIRouter:
     """The routes."""
-    router = APIRouter(prefix="/api/voice/stream", tags=["voice"])
+    router = APIRouter(prefix="/voice/stream", tags=["voice"])
     identify = identifier(context.keys)
 
     @router.post("")
     async def open_voice_stream(
-        wish: VoiceStreamRequest, caller: Annotated[Caller, Depends(identify)]
+        request: Request, wish: VoiceStreamRequest, caller: Annotated[Caller, Depends(identify)]
     ) -> VoiceStreamTicket:
         """Ask for a voice stream."""
         voice = None if wish.voice_id == "default" else wish.voice_id
         changes = Changes(model=wish.model, tts_voice=voice, language_code=wish.language_code)
-        ticket = context.voice_streams.issue(caller, wish.user_id, wish.conversation_id, changes)
+        ticket = context.voice_streams.issue(
+            caller, named_user(request, wish.user_id), wish.conversation_id, changes
+        )
         return VoiceStreamTicket(
             session_id=ticket.session_id, token=ticket.token, expires_in_s=LIFETIME_MS / 1000
         )

@@ -19,6 +19,7 @@ class KeyHolder:
     name: str
     tier: Tier
     owner: str | None = None
+    tools: tuple[str, ...] | None = None
 
 
 class KeyRing:
@@ -26,7 +27,7 @@ class KeyRing:
 
     def __init__(self, holders: Iterable[KeyHolder] = ()) -> None:
         self._callers = {
-            _hashed(holder.key): Caller(holder.owner or f"key:{holder.name}", holder.tier)
+            _hashed(holder.key): Caller(holder.owner or f"key:{holder.name}", holder.tier, holder.tools)
             for holder in holders
         }
 

@@ -13,6 +13,7 @@ FIRST_CHARS = 32  # past this the first piece may end before a joining word, wit
 LATER_CLAUSE_CHARS = 100
 LONGEST_CHARS = 240
 
+_END = re.compile(r"[.!?…\n,;:—–]")
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)|\n+")
 _CLAUSE_END = re.compile(r"[,;:—–][\"'”’)\]]*(?=\s)")
 _ABBREVIATION = re.compile(
@@ -80,6 +81,8 @@ class ClauseSplitter:
 
     def _boundary(self) -> int | None:
         text = self._pending
+        if not self._is_first and len(text) <= LONGEST_CHARS and not _END.search(text):
+            return None  # by far the most frequent case: a word more
         for match in _SENTENCE_END.finditer(text):
             if text[: match.end()].strip() and not self._goes_on(text, match.end()):
                 return match.end()

@@ -11,11 +11,11 @@ from typing import Any
 
 import structlog
 
-from voice_server.audio.format import STT_RATE_HZ, InputFormat, bytes_of_ms, duration_ms
+from voice_server.audio.format import STT_RATE_HZ, InputFormat, bytes_of_ms
 from voice_server.audio.incoming import InputDecoder, open_decoder
 from voice_server.audio.level import level_dbfs
 from voice_server.audio.suppress import NoiseSuppressor
-from voice_server.audio.voice_activity import EdgeKind, Vad, VadSettings, VoiceDetector, VoiceEdge
+from voice_server.audio.voice_activity import EdgeKind, VadSettings, VoiceDetector, VoiceEdge
 from voice_server.clock import Clock, Instant
 from voice_server.core import commands as do
 from voice_server.core import events as on
@@ -23,6 +23,7 @@ from voice_server.core.wire import TurnMode
 from voice_server.session.choice import Choice
 from voice_server.session.hearing import Hearing
 from voice_server.session.limits import Deadlines, SessionLimits
+from voice_server.session.shared_vad import SharedVad
 
 log = structlog.get_logger()
 
@@ -34,6 +35,8 @@ _DETECTION_MS = 400  # how late an edge may be told; the beginning of the voice 
 _SCORED_MS = 8_000  # what the end-of-turn model looks at
 _CONFIRMED_MS = 200  # of voice, at the moment it is confirmed
 _STALL_STEP_MS = 100
+_SPARE_BYTES = bytes_of_ms(1_000, STT_RATE_HZ)
+_BYTES_PER_MS = bytes_of_ms(1, STT_RATE_HZ)
 
 
 @dataclass(slots=True)
@@ -57,7 +60,7 @@ class Ears:
         emit: Emit,
         spawn: Spawn,
         clock: Clock,
-        vad: Vad,
+        vad: SharedVad,
         score: Score | None,
         limits: SessionLimits,
         deadlines: Deadlines,
@@ -127,7 +130,7 @@ class Ears:
         """
         assert self._decoder is not None
         pcm = self._decoder.push(data)
-        passed_ms = duration_ms(len(pcm), STT_RATE_HZ)
+        passed_ms = len(pcm) / _BYTES_PER_MS
         if self._suppressor is not None:
             pcm = self._suppressor.push(pcm)
         # Audio that comes at once, in long pieces or too fast, fills the time it lasts: its end is no stall.
@@ -143,7 +146,8 @@ class Ears:
             if self._suppressor is not None:
                 rest = self._suppressor.push(rest) + self._suppressor.flush()
             self._take(rest)
-        self._decoder = self._detector = self._suppressor = None
+        self._decoder = self._suppressor = None
+        self._use_detector(None)
         self._silence_until_ms = None
 
     def forget(self) -> None:
@@ -153,16 +157,22 @@ class Ears:
     def _listen_anew(self) -> None:
         self._recent.clear()
         self._origin_ms = self._position_ms
-        self._detector = None
-        if self._choice is not None and not self._is_manual:
+        if self._choice is None or self._is_manual:
+            self._use_detector(None)
+        else:
             settings = VadSettings(threshold=self._choice.vad_threshold)
-            self._detector = VoiceDetector(self._vad, settings)
+            self._use_detector(VoiceDetector(self._vad.model, settings))
+
+    def _use_detector(self, detector: VoiceDetector | None) -> None:
+        if self._detector is not None:
+            self._vad.forget(self._detector)
+        self._detector = detector
 
     def _take(self, pcm: bytes) -> None:
         if not pcm:
             return
         began_ms = self._position_ms
-        self._position_ms += duration_ms(len(pcm), STT_RATE_HZ)
+        self._position_ms += len(pcm) / _BYTES_PER_MS
         self._recent += pcm
         if self._current is not None:
             self._open[self._current].hearing.push(pcm)
@@ -170,10 +180,21 @@ class Ears:
             if self._current is None and self._is_manual:
                 self._emit(on.InputBegan(began_ms))
         else:
-            for edge in self._detector.push(pcm):
-                self._tell(edge)
-        self._watch()
-        self._trim()
+            self._listen(self._detector, pcm)
+        if self._silence_until_ms is not None or self._current is not None:
+            self._watch()
+        if len(self._recent) > _SPARE_BYTES:
+            self._trim()
+
+    def _listen(self, detector: VoiceDetector, pcm: bytes) -> None:
+        self._tell_all(detector.add(pcm))
+        if detector.question is not None:
+            is_urgent = detector.is_stirred or self._current is not None or bool(self._open)
+            self._vad.ask(detector, self._tell_all, is_urgent=is_urgent)
+
+    def _tell_all(self, edges: list[VoiceEdge]) -> None:
+        for edge in edges:
+            self._tell(edge)
 
     @property
     def _is_manual(self) -> bool:
@@ -201,10 +222,12 @@ class Ears:
             self._emit(on.UtteranceFull(self._position_ms))
 
     def _trim(self) -> None:
-        prefix_ms = self._choice.prefix_ms if self._choice else 0.0
-        keep_ms = _SCORED_MS if self._current is not None else prefix_ms + _DETECTION_MS
+        choice = self._choice
+        keep_ms = choice.prefix_ms + _DETECTION_MS if choice is not None else _DETECTION_MS
+        if self._current is not None and choice is not None and choice.policy.mode is TurnMode.SEMANTIC:
+            keep_ms = max(keep_ms, _SCORED_MS)
         keep_bytes = bytes_of_ms(keep_ms, STT_RATE_HZ)
-        if len(self._recent) > 2 * keep_bytes:  # rarely, so that it costs nothing a frame
+        if len(self._recent) > keep_bytes + _SPARE_BYTES:  # rarely, so that it costs nothing a frame
             del self._recent[:-keep_bytes]
 
     # ── What the conversation wishes ─────────────────────────────────────────────────────────────
@@ -259,11 +282,12 @@ class Ears:
 
     def close(self) -> None:
         """The session is over; its tasks are ended by their group."""
+        self._use_detector(None)
         if self._stall_timer is not None:
             self._stall_timer.cancel()
 
     def _start(self, utterance: int, choice: Choice) -> Hearing:
-        hearing = Hearing(utterance, choice.stt, choice.language, self._emit, self._deadlines.stt_final_ms)
+        hearing = Hearing(utterance, choice.stt, choice.stt_hints, self._emit, self._deadlines.stt_final_ms)
         self._open[utterance] = _Open(hearing, self._spawn(hearing.run(), "speech to text"))
         return hearing
 

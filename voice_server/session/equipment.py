@@ -2,26 +2,28 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voice_server.audio.suppress import NoiseSuppressor
-from voice_server.audio.voice_activity import Vad
 from voice_server.clock import Clock
 from voice_server.core.journal import Journal
 from voice_server.core.pauses import Habits
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.limits import Deadlines, SessionLimits
+from voice_server.session.prompts import Templates
+from voice_server.session.shared_vad import SharedVad
+from voice_server.tools.box import ToolBox
 
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """Providers and models, limits, clock, journal, habits. `workers` decode clips; `default` is what a
-    session uses that wishes for nothing."""
+    """Providers and models, limits, clock, journal, habits, tools. `workers` decode clips; `default` is
+    what a session uses that wishes for nothing."""
 
     catalogue: Catalogue
     default: Choice
-    vad: Vad
+    vad: SharedVad
     score: Score | None
     journal: Journal
     habits: Habits
@@ -29,4 +31,6 @@ class Equipment:
     workers: Executor
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
+    templates: Templates | None = None
+    tools: ToolBox = field(default_factory=ToolBox)
     suppress: Callable[[], NoiseSuppressor] | None = None

@@ -20,11 +20,16 @@ class Hearing:
     """
 
     def __init__(
-        self, utterance: int, stt: SpeechToText, language: str, emit: Callable[[Event], None], final_ms: float
+        self,
+        utterance: int,
+        stt: SpeechToText,
+        hints: SttHints,
+        emit: Callable[[Event], None],
+        final_ms: float,
     ) -> None:
         self._utterance = utterance
         self._stt = stt
-        self._language = language
+        self._hints = hints
         self._emit = emit
         self._final_ms = final_ms
         self._stream: SttStream | None = None
@@ -52,7 +57,7 @@ class Hearing:
         """Until cancelled."""
         try:
             await self._stt.warm()
-            async with self._stt.open(SttHints(self._language)) as stream:
+            async with self._stt.open(self._hints) as stream:
                 self._stream = stream
                 stream.push(bytes(self._backlog))
                 self._backlog.clear()

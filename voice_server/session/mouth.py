@@ -53,7 +53,7 @@ class Mouth:
         self._splitter = ClauseSplitter()
         self._queue: asyncio.Queue[Piece | None] = asyncio.Queue()  # bounded by the length of a reply
         self._spoken: list[Piece] = []  # those the voice has taken, in order
-        self._fed_at_s = 0.0  # when the voice, which had spoken everything, got more
+        self._patience = asyncio.timeout(None)  # with the voice
         self._is_text_taken = False  # all of it
         self._encoder: OutputEncoder | None = None
         self._finished_pieces = 0
@@ -94,9 +94,20 @@ class Mouth:
     async def _speak(self) -> None:
         rate_hz = self._tts.capabilities.rate_hz
         self._encoder = open_encoder(self._delivery.form, rate_hz)
-        async with aclosing(self._tts.speak(self._texts(), self._voice)) as chunks:
-            while (chunk := await self._next(aiter(chunks))) is not None:
-                await self._send_chunk(chunk, rate_hz)
+        try:
+            async with asyncio.timeout(None) as self._patience:
+                async with aclosing(self._tts.speak(self._texts(), self._voice)) as chunks:
+                    self._await_audio()
+                    async for chunk in chunks:
+                        is_first = self._is_silent
+                        await self._send_chunk(chunk, rate_hz)
+                        if is_first:
+                            await asyncio.sleep(0)  # it goes out before a voice that never waits goes on
+                        self._await_audio()
+        except TimeoutError as error:
+            if not self._patience.expired():
+                raise
+            raise ProviderTimeout(f"The voice was silent for {self._allowed_s:g} s.", stage="tts") from error
         if not self._is_text_taken:
             raise ProviderError("The voice ended before the text did.", stage="tts")
         if rest := self._encoder.finish():
@@ -104,31 +115,30 @@ class Mouth:
 
     async def _texts(self) -> AsyncIterator[str]:
         while (piece := await self._queue.get()) is not None:
-            if self._is_starved:
-                self._fed_at_s = asyncio.get_running_loop().time()
+            was_starved = self._is_starved
             self._spoken.append(piece)
+            if was_starved:
+                self._await_audio()
             yield piece.text.strip()
         self._is_text_taken = True
 
-    async def _next(self, chunks: AsyncIterator[AudioChunk]) -> AudioChunk | None:
-        """The next audio. Only while the voice has text to work on does the deadline run."""
-        is_first = self._end_char == 0 and self._piece_ms == 0
-        allowed_s = (self._deadlines.tts_first_audio_ms if is_first else self._deadlines.tts_gap_ms) / 1000
-        loop = asyncio.get_running_loop()
-        asked_at_s = loop.time()
-        waiting = asyncio.ensure_future(anext(chunks, None))
-        try:
-            left_s = allowed_s
-            while not (await asyncio.wait({waiting}, timeout=left_s))[0]:
-                silent_s = 0.0 if self._is_starved else loop.time() - max(asked_at_s, self._fed_at_s)
-                left_s = allowed_s - silent_s
-                if left_s <= 0.001:
-                    raise ProviderTimeout(f"The voice was silent for {allowed_s:g} s.", stage="tts")
-            return waiting.result()
-        finally:
-            if not waiting.done():
-                waiting.cancel()
-                await asyncio.wait({waiting})
+    def _await_audio(self) -> None:
+        """From now on the voice may be silent for so long, while it has text to work on."""
+        self._set_deadline(None if self._is_starved else asyncio.get_running_loop().time() + self._allowed_s)
+
+    def _set_deadline(self, at_s: float | None) -> None:
+        if self._patience.when() != at_s and not self._patience.expired():
+            self._patience.reschedule(at_s)
+
+    @property
+    def _allowed_s(self) -> float:
+        deadlines = self._deadlines
+        return (deadlines.tts_first_audio_ms if self._is_silent else deadlines.tts_gap_ms) / 1000
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether the voice has said nothing yet."""
+        return self._end_char == 0 and self._piece_ms == 0
 
     @property
     def _is_starved(self) -> bool:
@@ -177,6 +187,7 @@ class Mouth:
     async def _pace(self, chunk_ms: float) -> None:
         most_ms = self._delivery.most_ahead_ms
         while most_ms is not None and (excess_ms := self._delivery.ahead_ms() + chunk_ms - most_ms) > 0:
+            self._set_deadline(None)  # it is we who wait
             await asyncio.sleep(max(min(excess_ms, _PACING_STEP_MS), 1) / 1000)
 
     def _send(self, pcm: bytes, rate_hz: int, piece: Piece, total_ms: float | None) -> None:

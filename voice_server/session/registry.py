@@ -3,14 +3,16 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import structlog
 
 from voice_server.core.caller import Caller, Tier
-from voice_server.core.wire import Init, Resume
-from voice_server.errors import LimitError
+from voice_server.core.wire import Changes, Init, Resume
+from voice_server.errors import LimitError, VoiceServerError
 from voice_server.ids import SessionId
 from voice_server.session.equipment import Equipment
+from voice_server.session.prompts import with_own_prompt, with_prompt
 from voice_server.session.session import Attachment, Session
 
 log = structlog.get_logger()
@@ -56,12 +58,27 @@ class SessionRegistry:
                 f"This key already has {self._per_owner[caller.tier]} sessions open, the most it may have.",
                 code="too_many_sessions",
             )
-        session = Session(
-            session_id, caller, self._equipment, init, is_paced=is_paced, acknowledge=acknowledge
-        )
+        self._counts[caller.owner] += 1  # at once: others may come while the conversation is looked up
+        try:
+            remembered = await self._equipment.journal.open(caller.owner, init.conversation_id)
+            templates = self._equipment.templates
+            wishes = await with_own_prompt(remembered.wishes, templates, caller.owner)
+            remembered = replace(remembered, wishes=wishes)
+            init = replace(init, changes=await with_prompt(init.changes, templates, caller.owner))
+            session = Session(
+                session_id,
+                caller,
+                self._equipment,
+                init,
+                remembered,
+                is_paced=is_paced,
+                acknowledge=acknowledge,
+            )
+        except BaseException:
+            self._counts[caller.owner] -= 1
+            raise
         session.attach(attachment)
         self._sessions[session_id] = session
-        self._counts[caller.owner] += 1
         started = asyncio.Event()
         task = asyncio.create_task(self._live(session, started), name=session_id)
         self._tasks.add(task)
@@ -88,6 +105,15 @@ class SessionRegistry:
             return None
         session.resume(attachment, wish.last_seq)
         return session
+
+    async def change(self, owner: str, conversation_id: str, changes: Changes) -> None:
+        """Have an owner's sessions in this conversation go on with these changes from their next turn."""
+        for session in list(self._sessions.values()):
+            if session.caller.owner == owner and session.conversation_id == conversation_id:
+                try:
+                    await session.change(changes)
+                except VoiceServerError as error:
+                    session.report(error)
 
     async def drain(self, grace_s: float) -> None:
         """End all sessions: those in a turn may finish it within `grace_s`."""

@@ -9,8 +9,11 @@ from voice_server.providers.base import ChatMessage, ReplyRequest
 from voice_server.session.choice import Choice
 from voice_server.session.ears import Spawn
 from voice_server.session.limits import Deadlines
-from voice_server.session.mind import Mind, ToolOutcome
+from voice_server.session.mind import Mind
 from voice_server.session.mouth import Delivery, Mouth
+from voice_server.session.tooling import Tooling
+from voice_server.tools.base import ToolOutcome
+from voice_server.tools.box import ToolBox
 
 
 class Replying:
@@ -18,6 +21,7 @@ class Replying:
 
     Args:
         ahead_ms: how much of what was sent is still to be played.
+        bridge_ms: how long a tool may take until the caller should hear why; 0 is for ever.
     """
 
     def __init__(
@@ -27,14 +31,19 @@ class Replying:
         ahead_ms: Callable[[], float],
         most_ahead_ms: float,
         deadlines: Deadlines,
+        tools: ToolBox,
+        bridge_ms: float,
     ) -> None:
         self._emit = emit
         self._spawn = spawn
         self._ahead_ms = ahead_ms
         self._most_ahead_ms = most_ahead_ms
         self._deadlines = deadlines
+        self._tools = tools
+        self._bridge_ms = bridge_ms
         self._generation = 0
         self._mind: Mind | None = None
+        self._tooling: Tooling | None = None
         self._mouth: Mouth | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -44,12 +53,23 @@ class Replying:
         self._generation = command.generation
         if command.messages is not None:
             request = _request(choice, command)
+            self._tooling = tooling = Tooling(
+                command.generation,
+                self._tools,
+                choice.server_tools,
+                choice.tools,
+                self._emit,
+                self._deadlines.tool_ms,
+                self._bridge_ms,
+                choice.language,
+            )
             self._mind = Mind(
                 command.generation,
                 choice.llm,
                 request,
                 self._emit,
                 self._deadlines,
+                tooling,
                 is_draft=command.is_draft,
             )
             self._tasks.append(self._spawn(self._mind.run(), "mind"))
@@ -78,25 +98,26 @@ class Replying:
 
     def deliver(self, call_id: str, outcome: ToolOutcome) -> None:
         """The client's answer to a tool call."""
-        if self._mind is not None:
-            self._mind.deliver(call_id, outcome)
+        if self._tooling is not None:
+            self._tooling.deliver(call_id, outcome)
 
     def stop(self) -> None:
         """Stop writing and speaking, at once."""
         for task in self._tasks:
             task.cancel()
-        self._mind = self._mouth = None
+        self._mind = self._tooling = self._mouth = None
         self._tasks = []
 
 
 def _request(choice: Choice, command: do.StartReply) -> ReplyRequest:
-    messages = [ChatMessage("system", choice.system_prompt)] if choice.system_prompt else []
+    prompt = " ".join(filter(None, (choice.system_prompt, choice.language_instruction)))
+    messages = [ChatMessage("system", prompt)] if prompt else []
     messages += [ChatMessage(one.role, one.text) for one in command.messages or ()]
     options = command.options
     return ReplyRequest(
         messages,
         temperature=options.temperature if options.temperature is not None else choice.temperature,
         max_tokens=options.max_tokens if options.max_tokens is not None else choice.max_tokens,
-        tools=choice.tools if choice.llm.capabilities.tools else (),
+        tools=choice.all_tools if choice.llm.capabilities.tools else (),
         language=choice.language,
     )

@@ -9,8 +9,9 @@ import asyncio
 import math
 import secrets
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, assert_never
 
 import structlog
@@ -24,6 +25,7 @@ from voice_server.core import wire
 from voice_server.core.caller import Caller
 from voice_server.core.conversation import Conversation
 from voice_server.core.history import History
+from voice_server.core.journal import Remembered
 from voice_server.core.policy import ReplyOptions
 from voice_server.core.utterance import Source
 from voice_server.errors import AudioError, NotFoundError, ProtocolError, VoiceServerError
@@ -32,11 +34,13 @@ from voice_server.providers.base import Provider
 from voice_server.session.choice import Choice, Chooser, changed_input
 from voice_server.session.ears import Ears
 from voice_server.session.equipment import Equipment
+from voice_server.session.gate import Gate
 from voice_server.session.lifetime import Lifetime
-from voice_server.session.mind import ToolOutcome
 from voice_server.session.outbox import Outbox, audio_ms
+from voice_server.session.prompts import with_own_prompt, with_prompt
 from voice_server.session.replying import Replying
 from voice_server.session.timeline import Timelines
+from voice_server.tools.base import ToolOutcome
 
 log = structlog.get_logger()
 
@@ -58,6 +62,7 @@ class Session:
         caller: Caller,
         equipment: Equipment,
         init: wire.Init,
+        remembered: Remembered,
         *,
         is_paced: bool = True,
         acknowledge: bool = True,
@@ -68,17 +73,19 @@ class Session:
         self.resume_token = new_token()
         self._equipment = equipment
         self._limits, self._clock = equipment.limits, equipment.clock
-        self._chooser = Chooser(equipment.catalogue)
-        self._choice = self._chooser.apply(equipment.default, init.changes)
+        self._chooser = Chooser(equipment.catalogue, partial(equipment.tools.offered_to, caller))
+        self._choice = self._chosen(equipment.default, remembered.wishes, init.changes)
         self._greeting = init.greeting
         self._is_paced = is_paced
         self.outbox = Outbox(self._clock, self._limits.replay_bytes, self._limits.replay_ms)
-        self._remembered = equipment.journal.open(caller.owner, init.conversation_id)
+        self._gate = Gate(self._put)
+        self._remembered = remembered
+        self._recorded: Awaitable[None] | None = None  # the last thing said that the caller will be told
         self._conversation = Conversation(
             session_id.removeprefix("sess_"),
-            self._remembered.id,
+            remembered.id,
             self._choice.policy,
-            History(tuple(self._remembered.messages)),
+            History(tuple(remembered.messages)),
             pauses=equipment.habits.pauses(caller.owner, self.user_id),
             is_paced=is_paced,
         )
@@ -108,9 +115,16 @@ class Session:
             equipment.suppress,
         )
         self._replying = Replying(
-            self._emit, self._spawn, self._ahead_ms, self._limits.output_ahead_ms, equipment.deadlines
+            self._emit,
+            self._spawn,
+            self._ahead_ms,
+            self._limits.output_ahead_ms,
+            equipment.deadlines,
+            equipment.tools,
+            self._limits.tool_bridge_ms,
         )
         self._timelines = Timelines(self._clock, self._ears.moment_of)
+        self._begin(remembered)
         if acknowledge:
             self.outbox.put(self.acknowledgement())
 
@@ -143,11 +157,11 @@ class Session:
             self._tasks = tasks
             self._spawn(self._await_warm(await self._start_warming()), "warm")
             self._spawn(self._lifetime.watch(), "age")
-            if self._remembered.is_unknown:
-                self.report(_unknown_conversation())
+            self._report_missing(self._remembered)
             if started is not None:
                 started.set()
             await self._over.wait()
+            await self._gate.empty()
             self._shut_down()
 
     def end(self, reason: str) -> None:
@@ -247,10 +261,12 @@ class Session:
         """
         if self.is_over:
             return
+        if isinstance(message, wire.AudioIn):
+            if wait_ms := self.hear(message.data):
+                await asyncio.sleep(wait_ms / 1000)
+            return
         self._lifetime.sign()
         match message:
-            case wire.AudioIn(data):
-                await self._take_audio(data)
             case wire.StreamStart(changes):
                 form = changed_input(self._choice.input, changes)
                 self._choice = replace(self._choice, input=form)
@@ -266,9 +282,9 @@ class Session:
                 self._ears.forget()
                 self._emit(on.Cleared())
             case wire.Clip():
-                self._take_clip(message)
+                await self._take_clip(message)
             case wire.TextIn():
-                self._take_text(message)
+                await self._take_text(message)
             case wire.Stop():
                 self._emit(on.StopRequested())
             case wire.Playback(turn_id, played_ms):
@@ -276,9 +292,7 @@ class Session:
             case wire.ToolResult(call_id, output, is_error):
                 self._replying.deliver(call_id, ToolOutcome(output, is_error))
             case wire.Configure(changes):
-                self._choice = self._chooser.apply(self._choice, changes)
-                self._ears.use(self._choice)
-                self._emit(on.PolicyChanged(self._choice.policy))
+                await self.change(changes)
                 self._show(wire.Configured(self.config))
             case wire.Ping(timestamp):
                 self._show(wire.Pong(timestamp))
@@ -291,7 +305,35 @@ class Session:
             case _:
                 assert_never(message)
 
-    async def _take_audio(self, data: bytes) -> None:
+    async def change(self, changes: wire.Changes) -> None:
+        """Go on with these changes from the next turn.
+
+        Raises:
+            ProtocolError: they make no sense, or a strict server does not grant them.
+        """
+        changes = await with_prompt(changes, self._equipment.templates, self.caller.owner)
+        self._choice = self._chooser.apply(self._choice, changes)
+        self._ears.use(self._choice)
+        self._emit(on.PolicyChanged(self._choice.policy))
+
+    def _chosen(self, default: Choice, *wishes: wire.Changes) -> Choice:
+        """The default with one wish granted after the other, and all that is to be told of them."""
+        choice = default
+        notes: tuple[str, ...] = ()
+        for wish in wishes:
+            choice = self._chooser.apply(choice, wish)
+            notes += choice.notes
+        return replace(choice, notes=notes)
+
+    def hear(self, data: bytes) -> float:
+        """Take live audio; gives for how many milliseconds no more of it shall be read.
+
+        Raises:
+            VoiceServerError: what was wrong with it; the session goes on.
+        """
+        if self.is_over:
+            return 0.0
+        self._lifetime.sign()
         if not self._ears.is_open:
             if not self._has_refused_audio:
                 self._has_refused_audio = True
@@ -299,40 +341,54 @@ class Session:
                     "Audio came while no input stream is open; send 'audio_stream_start' first.",
                     code="no_stream",
                 )
-            return
+            return 0.0
         passed_ms = self._ears.push(data)
         now = self._clock.now()
         self._input_due = Instant(max(self._input_due, now) + passed_ms)
         excess_ms = self._input_due - now - self._limits.input_ahead_ms
-        if excess_ms > 0 and self._choice.policy.mode is not wire.TurnMode.MANUAL:
-            await asyncio.sleep(excess_ms / 1000)
+        return excess_ms if excess_ms > 0 and self._choice.policy.mode is not wire.TurnMode.MANUAL else 0.0
 
     def _close_stream(self) -> None:
         if self._ears.is_open:
             self._ears.close_stream()
             self._emit(on.StreamClosed(self._ears.position_ms))
 
-    def _take_clip(self, clip: wire.Clip) -> None:
-        choice = self._chooser.apply(self._choice, clip.changes)
-        self._join(clip.conversation_id)
+    async def _take_clip(self, clip: wire.Clip) -> None:
+        await self._join(clip.conversation_id)
+        # Some clients name a language in each recording, asked or not: none is lost for that.
+        choice = self._chooser.apply(self._choice, clip.changes, refuses_languages=False)
         self._clip_count += 1
         self._clips[self._clip_count] = (clip, choice)
         self._emit(on.ClipReceived(self._clip_count, ReplyOptions(paced=False)))
 
-    def _take_text(self, text: wire.TextIn) -> None:
+    async def _take_text(self, text: wire.TextIn) -> None:
         self._chooser.apply(self._choice, wire.Changes(model=text.model))
-        self._join(text.conversation_id)
+        await self._join(text.conversation_id)
         options = ReplyOptions(
             text.wants_audio, self._is_paced, text.model, text.temperature, text.max_tokens
         )
         self._emit(on.TextReceived(text.text, options))
 
-    def _join(self, wished: str | None) -> None:
+    async def _join(self, wished: str | None) -> None:
         if wished is None or wished == self.conversation_id:
             return
-        joined = self._equipment.journal.open(self.caller.owner, wished)
+        joined = await self._equipment.journal.open(self.caller.owner, wished)
+        self._begin(joined)
+        if joined.wishes != wire.Changes():
+            await self.change(
+                await with_own_prompt(joined.wishes, self._equipment.templates, self.caller.owner)
+            )
         self._emit(on.ConversationChanged(joined.id, joined.messages))
-        if joined.is_unknown:
+        self._report_missing(joined)
+
+    def _begin(self, remembered: Remembered) -> None:
+        if remembered.is_new:
+            self._record(remembered.id, do.Began(self.user_id))
+
+    def _report_missing(self, remembered: Remembered) -> None:
+        if remembered.trouble is not None:
+            self.report(remembered.trouble)
+        elif remembered.is_unknown:
             self.report(_unknown_conversation())
 
     # ── The conversation ─────────────────────────────────────────────────────────────────────────
@@ -363,11 +419,15 @@ class Session:
         match command:
             case do.Show(output):
                 self._timelines.note(output)
-                self._show(output)
+                self._tell(output)
             case do.Record(conversation_id, entry):
-                self._equipment.journal.record(self.caller.owner, conversation_id, entry)
+                recorded = self._record(conversation_id, entry)
+                if isinstance(entry, do.UserSaid | do.AssistantWrote):
+                    self._recorded = recorded
             case do.EndTurn(turn_id):
-                self._show(self._timelines.metrics(turn_id))
+                metrics = self._timelines.metrics(turn_id)
+                self._record(self.conversation_id, do.TurnMeasured(metrics))
+                self._show(metrics)
             case do.OpenUtterance(utterance):
                 self._timelines.open(utterance)
                 self._ears.open_utterance(command)
@@ -401,6 +461,8 @@ class Session:
         if command.utterance is not None:
             choice = self._choices.pop(command.utterance, choice)
         choice = self._chooser.apply(choice, wire.Changes(model=command.options.model))
+        if command.language is not None:
+            choice = self._chooser.answering(choice, command.language)
         if not command.is_draft:
             self._timelines.start(command.utterance, choice.provider_names, command.basis)
         self._replying.start(command, choice)
@@ -436,7 +498,21 @@ class Session:
 
     # ── Saying so ────────────────────────────────────────────────────────────────────────────────
 
+    def _record(self, conversation_id: ConversationId, entry: do.Entry) -> Awaitable[None]:
+        return self._equipment.journal.record(self.caller.owner, conversation_id, entry)
+
+    def _tell(self, output: wire.Output) -> None:
+        """Say what the conversation wishes; a final transcript and a reply once they are saved."""
+        if self._recorded is not None and isinstance(output, wire.TranscriptionOut | wire.AiResponse):
+            self._gate.show_saved(output, self._recorded)
+            self._recorded = None
+        else:
+            self._show(output)
+
     def _show(self, output: wire.Output) -> None:
+        self._gate.show(output)
+
+    def _put(self, output: wire.Output) -> None:
         self.outbox.put(output)
         if self.outbox.is_overfull and self._attachment is not None:
             self._attachment.close_soon(1008, "too slow")

@@ -17,7 +17,7 @@ from voice_server.settings.model import ApiKey, Settings
 class Setting:
     """One setting. `name` has dots (`limits.init_s`); `default` is as a TOML file would hold it.
 
-    `is_secret`: its value must never be shown.
+    `is_secret`: its value must never be shown. `has_entries`: it is a list of tables, which may hold keys.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Setting:
     allowed: str
     description: str
     is_secret: bool = False
+    has_entries: bool = False
 
     @property
     def variable(self) -> str:
@@ -65,10 +66,21 @@ def _settings_of(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
             tables.append((f"{prefix}{name}.", field.annotation))
         else:
             description = " ".join((field.description or "").split())
-            is_secret = field.annotation is SecretStr or name == "api_keys"
-            yield Setting(prefix + name, _plain(field.default), _allowed(field), description, is_secret)
+            has_entries = _entry_of(field) is not None
+            is_secret = field.annotation is SecretStr or has_entries
+            yield Setting(
+                prefix + name, _plain(field.default), _allowed(field), description, is_secret, has_entries
+            )
     for table_prefix, table in tables:  # in TOML a plain name must stand before the first table
         yield from _settings_of(table, table_prefix)
+
+
+def _entry_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The kind of table that a list holds, where it holds tables."""
+    if get_origin(field.annotation) is not tuple:
+        return None
+    kind = get_args(field.annotation)[0]
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def _plain(value: object) -> object:
@@ -98,7 +110,8 @@ def _allowed(field: FieldInfo) -> str:
     if get_origin(annotation) is Literal:
         return "one of " + ", ".join(get_args(annotation))
     if get_origin(annotation) is tuple:
-        return "a list of keys" if get_args(annotation)[0] is ApiKey else "a list"
+        entry = _entry_of(field)
+        return "a list" if entry is None else "a list of keys" if entry is ApiKey else "a list of tables"
     if annotation is bool:
         return "true or false"
     if annotation is SecretStr:
@@ -136,6 +149,8 @@ def _shown(name: str, value: object) -> str:
     if name == "api_keys" and isinstance(value, tuple):
         return ", ".join(f"{key.name} ({key.tier}, hidden)" for key in value) or "none"
     match _plain(value):
+        case [BaseModel(), *_] as entries:
+            return ", ".join(str(getattr(entry, "name", "unnamed")) for entry in entries)
         case True | False as flag:
             return str(flag).lower()
         case list() as items:

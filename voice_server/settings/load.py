@@ -34,7 +34,7 @@ def load_settings(config_file: Path | None = None, overrides: Mapping[str, objec
             that it does not take. One line for each; no key is in it.
     """
     known = {setting.name: setting for setting in settings_table()}
-    layers: list[tuple[str, Mapping[str, Any]]] = [("default", _read_toml(default_file()))]
+    layers: list[tuple[str, Mapping[str, Any]]] = [("default", _read_toml(packaged_file("default.toml")))]
     if config_file is not None:
         layers.append((str(config_file), _read_toml(config_file)))
     layers.append(("the environment", _read_environment()))
@@ -74,13 +74,13 @@ def unknown_variables() -> list[str]:
     ]
 
 
-def default_file() -> Path:
-    """`config/default.toml`: inside the installed package, beside the package in a checkout."""
+def packaged_file(name: str) -> Path:
+    """A file of `config/`: inside the installed package, beside the package in a checkout."""
     for folder in (_PACKAGE, _PACKAGE.parent):
-        if (file := folder / "config" / "default.toml").is_file():
+        if (file := folder / "config" / name).is_file():
             return file
     raise ConfigurationError(
-        "config/default.toml is missing from the installation. Install voice-server again, or restore it."
+        f"config/{name} is missing from the installation. Install voice-server again, or restore it."
     )
 
 
@@ -154,11 +154,11 @@ def _sentence(detail: ErrorDetails, known: Mapping[str, Setting], sources: Mappi
         return f"The settings do not agree: {reason}."
     within = path[name.count(".") + 1 :]
     where = f"{name} (from {sources.get(name, 'default')})"
-    if name == "api_keys":
+    setting = known[name]
+    if setting.has_entries and within:
         entry = f", entry {int(within[0]) + 1}" if within and within[0].isdigit() else ""
         part = f" at {within[1]}" if len(within) > 1 else ""
         return f"{where}{entry} is not right{part}: {reason}."
-    setting = known[name]
     if setting.is_secret:
         return f"{where} is not {setting.allowed}: {reason}."
     return f"{where} is {detail['input']!r}, which it does not take: {reason}. It takes {setting.allowed}."

@@ -16,7 +16,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from voice_server.settings.kinds import Folder, Names, OptionalFile, from_text
-from voice_server.settings.tables import Deadlines, Limits, Table, TurnDetection
+from voice_server.settings.tables import Chat, Deadlines, Limits, Table, TurnDetection
+from voice_server.settings.tools import Tools
 from voice_server.settings.vendors import Vendors
 
 
@@ -32,6 +33,8 @@ def _keys_from_text(value: object) -> object:
 
 ProviderNames = Annotated[Names, Field(min_length=1)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(from_text)]
+LanguageTag = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+LanguageTags = Annotated[tuple[LanguageTag, ...], NoDecode, BeforeValidator(from_text)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -45,12 +48,14 @@ class Tier(StrEnum):
 
 
 class ApiKey(Table):
-    """One key. `name` is what logs show in its stead; `owner` is the user it acts for."""
+    """One key. `name` is what logs show in its stead; `owner` is the user it acts for; `tools` are patterns
+    of the server's tools it may use, instead of its tier's."""
 
     key: Annotated[SecretStr, Field(min_length=1)]
     name: Annotated[str, Field(min_length=1)]
     tier: Tier = Tier.PRO
     owner: str | None = None
+    tools: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(from_text)] = None
 
 
 ApiKeys = Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_keys_from_text)]
@@ -81,6 +86,9 @@ class Settings(BaseSettings):
     a proxy."""
     data_dir: Folder = Path("~/.local/share/voice_server")
     """Folder of what the server keeps."""
+    database_url: str = ""
+    """Database of conversations, keys and usage, such as `postgresql://user:password@host/name`; empty is the
+    SQLite file `voice_server.db` in `data_dir`."""
     models_dir: Folder = Path("~/.cache/voice_server/models")
     """Folder of the local models' weights."""
     insecure: bool = False
@@ -98,8 +106,8 @@ class Settings(BaseSettings):
     """Web origins that may connect, such as `https://app.example`; empty means the REST port's own, on
     this machine and at `public_url`."""
     api_keys: ApiKeys = ()
-    """Who may connect: tables of `key`, `name`, `tier` and `owner`, or plain keys (of the tier `pro`); empty
-    asks nobody for a key."""
+    """Who may connect: tables of `key`, `name`, `tier`, `owner` and `tools`, or plain keys (of the tier
+    `pro`); empty asks nobody for a key."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe log line that is written."""
     log_format: Literal["console", "json"] = "console"
@@ -110,13 +118,21 @@ class Settings(BaseSettings):
     """Language model providers, the first is used unless a caller asks for another of them."""
     tts: ProviderNames = ("local",)
     """Text-to-speech providers, the first is used unless a caller asks for another of them."""
+    embeddings: str = "local"
+    """The provider of embeddings, by which messages are found by their meaning; empty finds them by their
+    words alone."""
     llm_model: Literal["smollm2", "qwen-0.5b", "qwen-1.5b"] = "qwen-1.5b"
     """The local language model, from fast and simple to slower and better."""
     tts_voice: Annotated[str, Field(min_length=1)] = "joe"
     """The voice that speaks, unless the client asks for another; while nobody sets it, a provider that does
     not have it speaks with its own first one."""
-    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en-US"
+    voices_refresh_min: Annotated[float, Field(ge=0, le=10_080)] = 60
+    """How often vendors are asked anew which voices they have, in minutes; 0 asks them once."""
+    language: LanguageTag = "en-US"
     """The language that is spoken (BCP 47), unless the client asks for another."""
+    languages: LanguageTags = ()
+    """What a client that asks for the language `auto` may speak; empty is all that can be both understood and
+    spoken."""
     system_prompt: str = (
         "You are a friendly voice assistant, and your words are spoken aloud. Answer in one or two short "
         "spoken sentences, without lists, markdown, emoji or code. You have no live data: no news, no "
@@ -130,6 +146,8 @@ class Settings(BaseSettings):
     turn_detection: TurnDetection = TurnDetection()
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
+    chat: Chat = Chat()
+    tools: Tools = Tools()
     vendors: Vendors = Vendors()
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -165,6 +183,11 @@ class Settings(BaseSettings):
         return self.host not in ("127.0.0.1", "::1", "localhost")
 
     @property
+    def database(self) -> str:
+        """The URL of the database."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'voice_server.db'}"
+
+    @property
     def has_chosen_voice(self) -> bool:
         """Whether somebody set `tts_voice`, so that nothing else may stand in for it."""
         is_usual = self.tts_voice == type(self).model_fields["tts_voice"].default
@@ -195,4 +218,6 @@ class Settings(BaseSettings):
             needed.append("piper-joe")
         if "local" in self.llm:
             needed.append(self.llm_model)
+        if self.embeddings == "local":
+            needed.append("minilm")
         return tuple(needed)

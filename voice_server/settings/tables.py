@@ -112,8 +112,6 @@ class Limits(Table):
     """Reply audio is sent at most this far ahead of real time."""
     input_stall_ms: Annotated[int, Field(ge=20, le=10_000)] = 300
     """An open input stream that sends nothing for this long counts as silence from then on."""
-    conversations: Count = 1000
-    """Conversations kept in memory; the one not used for longest is forgotten first."""
     callers_remembered: Count = 10_000
     """Callers (by owner and user id) whose pauses are remembered; the one not heard for longest is forgotten
     first."""
@@ -123,6 +121,13 @@ class Limits(Table):
     """Largest REST body with audio in base64."""
     rest_upload_bytes: Size = 32 * MIB
     """Largest uploaded file."""
+    speech_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
+    """Longest text that a REST request may have spoken, in characters."""
+    speech_requests: Count = 16
+    """REST requests that are transcribed or spoken at once."""
+    search_wait_s: Seconds = 2
+    """How long a search waits for what was just written to be found by its meaning; it is found by its words
+    at once."""
     drain_s: Annotated[float, Field(ge=0, le=3600)] = 20
     """When the server is told to stop, replies under way get this long to finish."""
 
@@ -134,6 +139,24 @@ class Limits(Table):
                 "or every quiet connection is taken for dead"
             )
         return self
+
+
+class Chat(Table):
+    """Typed turns over the REST API. Spoken ones have settings of their own."""
+
+    system_prompt: str = (
+        "You are a helpful assistant. Answer what was asked, accurately and without padding. You have no "
+        "live data: no news, no weather, no clock. When you do not know something, say so."
+    )
+    """What the language model is told before a typed turn, unless the conversation has its own prompt."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.5
+    """How freely the language model chooses its words, unless the request says else."""
+    max_tokens: Annotated[int, Field(ge=1, le=32_768)] = 1024
+    """Longest reply, in tokens of the language model, unless the request says else."""
+    history_chars: Annotated[int, Field(ge=0, le=10_000_000)] = 16_000
+    """How much of a conversation the language model is shown, its newest part; less, if it can read less."""
+    message_chars: Annotated[int, Field(ge=1, le=500_000)] = 32_000
+    """Longest message."""
 
 
 class Deadlines(Table):

@@ -1,7 +1,7 @@
 """Providers elsewhere: a table a vendor. The sentence under a field is its documentation.
 
-A field that begins with a role (`stt_`, `llm_`, `tts_`) is for that role only; the others are for every role.
-An empty one leaves the choice to the provider.
+A field that begins with a role (`stt_`, `llm_`, `tts_`, `embeddings_`) is for that role only; the others are
+for every role. An empty one leaves the choice to the provider.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from voice_server.settings.kinds import Names, OptionalFile, empty_is_none
 from voice_server.settings.tables import Table
 
-Role = Literal["stt", "llm", "tts"]
+Role = Literal["stt", "llm", "tts", "embeddings"]
 
 
 def _stripped(value: object) -> object:
@@ -60,6 +60,10 @@ class OpenAi(Table):
     """The voices of another server; empty is OpenAI's."""
     instructions: str = ""
     """How the voice should speak, in words, where the model takes that."""
+    embeddings_model: str = ""
+    """The model that makes vectors of texts; empty is `text-embedding-3-small`."""
+    embeddings_dimensions: Annotated[int, Field(ge=16, le=4_000)] = 512
+    """How many numbers a vector has; the model must be able to give so many."""
 
 
 class Anthropic(Table):

@@ -158,6 +158,8 @@ def _entry(entry: do.Entry) -> str:
             return f"heard {message.text!r}" + (" complete" if complete else "")
         case do.ServerSaid():
             return "server said"
+        case do.Began() | do.TurnMeasured():
+            raise AssertionError(f"the conversation never records {entry}")
         case _:
             assert_never(entry)
 

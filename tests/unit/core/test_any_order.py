@@ -299,7 +299,7 @@ class AnyOrder(RuleBasedStateMachine):
     def mind_writes(self, text: str, stale: int) -> None:
         self.step(on.ReplyWritten(self.generation + stale, text))
 
-    @rule(stale=st.sampled_from([0, 0, -1]), outcome=st.sampled_from(["finished", "failed", "tool"]))
+    @rule(stale=st.sampled_from([0, 0, -1]), outcome=st.sampled_from(["finished", "failed", "tool", "slow"]))
     def mind_ends(self, stale: int, outcome: str) -> None:
         generation = self.generation + stale
         match outcome:
@@ -307,6 +307,8 @@ class AnyOrder(RuleBasedStateMachine):
                 self.step(on.ReplyFinished(generation))
             case "failed":
                 self.step(on.ReplyFailed(generation, NO_LLM))
+            case "slow":
+                self.step(on.ToolsSlow(generation, "One moment."))
             case _:
                 self.step(on.ToolCalled(generation, "c", "clock", "{}"))
 

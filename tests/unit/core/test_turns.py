@@ -6,7 +6,7 @@ from tests.unit.core.talk import MANUAL, PATIENT, SEMANTIC, VAD, Talk
 from voice_server.clock import Instant
 from voice_server.core import events as on
 from voice_server.core import wire
-from voice_server.core.commands import Record
+from voice_server.core.commands import Record, StartReply
 from voice_server.core.conversation import SORRY_NOT_HEARD
 from voice_server.core.history import History, Message
 from voice_server.core.policy import ReplyOptions, TurnPolicy
@@ -311,6 +311,27 @@ def test_a_tool_call_belongs_to_the_one_reply() -> None:
     talk.write("Let me see. ", whole=False)
     assert talk.step(on.ToolCalled(1, "c1", "clock", "{}")) == ["tool clock c1 {}"]
     assert talk.write("Noon.")[-2] == "response 'Let me see. Noon.'"
+
+
+def test_a_slow_tool_is_bridged_only_while_nothing_is_heard() -> None:
+    slow = on.ToolsSlow(1, "One moment.")
+    bridged = ["record server said", "speak 'One moment.' unwritten"]
+    talk = Talk()
+    talk.type()
+    assert talk.step(slow) == bridged
+    talk.sound(1_000, 0)
+    assert talk.step(slow, at=500) == []
+    assert talk.step(slow, at=1_000) == bridged
+    talk.write("Noon.")
+    assert talk.step(slow) == [] and talk.step(on.ToolsSlow(2, "Who?")) == []
+
+
+def test_a_reply_is_told_which_language_was_heard() -> None:
+    talk = Talk()
+    talk.step(on.SpeechStarted(0), on.SpeechStopped(500), on.SilenceReached(2_000))
+    talk.step(on.Transcribed(1, 1, "Guten Tag", "de"))
+    (start,) = [one for one in talk.commands if isinstance(one, StartReply)]
+    assert start.language == "de"
 
 
 def test_another_conversation_brings_its_own_past() -> None:

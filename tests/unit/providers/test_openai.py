@@ -279,3 +279,9 @@ def test_the_language_is_shortened(tag: str | None, iso: str | None) -> None:
 def test_the_language_is_given_as_the_model_takes_it(model: str, fields: dict[str, Any]) -> None:
     assert language_fields(model, SttHints("de-DE")) == fields
     assert language_fields(model, SttHints()) == {}
+
+
+def test_of_several_languages_only_some_models_can_be_told() -> None:
+    hints = SttHints(None, ("de-DE", "de-AT", "en-US"))
+    assert language_fields("gpt-transcribe", hints) == {"languages": ["de", "en"]}
+    assert language_fields("gpt-4o-transcribe", hints) == {}

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.scripted import TONE_VOICE, ScriptedLlm, ScriptedStt, ScriptedTts
+from voice_server.core.languages import serves
 from voice_server.core.wire import (
     Changes,
     InputAudioChanges,
@@ -15,7 +16,7 @@ from voice_server.core.wire import (
 )
 from voice_server.errors import ProtocolError
 from voice_server.providers.base import LlmCapabilities, Voice
-from voice_server.session.choice import Catalogue, Choice, Chooser, serves
+from voice_server.session.choice import Catalogue, Choice, Chooser
 
 pytestmark = pytest.mark.unit
 
@@ -148,7 +149,7 @@ def test_formats_that_make_no_sense_are_refused(wishes: dict[str, Any]) -> None:
 def test_languages_need_ears_and_a_voice() -> None:
     assert CATALOGUE.languages == ("en-US",)  # nobody here understands German
     assert chosen(language_code="en-GB").language == "en-GB"
-    assert chosen(language_code="de-DE").language == "en-US"
+    assert refused(language_code="de-DE").code == "language_not_served"
     assert serves(("en",), "en-US") and serves(("en-US",), "EN") and not serves(("en",), "enm")
 
 

@@ -9,6 +9,7 @@ from tests.fakes.script import PATIENCE_S, Fault, Script
 from tests.fakes.spoken import speak
 from tests.wire.contract.case import KEY, SttCase, assert_is_ours, bench, every, every_failure
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
+from voice_server.core.languages import primary
 from voice_server.errors import ProviderError
 from voice_server.providers.base import FinalHeard, PartialHeard, SpeechToText, SttHints, SttStream
 
@@ -50,6 +51,16 @@ async def test_a_flush_is_answered_with_its_mark(case: SttCase) -> None:
         assert heard.transcript.text == at.script.text
         assert {call.key for call in at.fake.seen.calls} == {KEY}
         assert at.fake.seen.heard_bytes >= len(SPEECH)
+
+
+@each
+async def test_the_language_is_found_out_by_those_who_say_so(case: SttCase) -> None:
+    """And all others understand all the same, when they are not told it."""
+    async with bench(case, Script(language="de")) as at:
+        heard = await recognise(at.provider, hints=SttHints(None, ("en-US", "de-DE")))
+        assert heard.transcript.text == at.script.text
+        if at.provider.capabilities.detects_language:
+            assert primary(heard.transcript.language or "") == "de"
 
 
 @each

@@ -42,15 +42,17 @@ class AzureTextToSpeech:
         self._options = options
         self._threads = Threads("tts")
         self._has_asked_for_voices = False
-        self._capabilities = self._with_voices(_USUAL)
+        self._capabilities = self._with_voices(_USUAL, are_all=False)
 
     @property
     def capabilities(self) -> TtsCapabilities:
         return self._capabilities
 
     async def warm(self) -> None:
-        if self._has_asked_for_voices:
-            return
+        if not self._has_asked_for_voices:
+            await self.refresh_voices()
+
+    async def refresh_voices(self) -> None:
         self._has_asked_for_voices = True
         try:
             self._capabilities = self._with_voices(await self._threads.run(self._list))
@@ -92,13 +94,13 @@ class AzureTextToSpeech:
             for voice in answer.voices
         )
 
-    def _with_voices(self, voices: tuple[Voice, ...]) -> TtsCapabilities:
+    def _with_voices(self, voices: tuple[Voice, ...], *, are_all: bool = True) -> TtsCapabilities:
         if (preferred := self._options.voice) is not None:
             language = "-".join(preferred.split("-")[:2])
             unknown = Voice(preferred, "azure", preferred, "neutral", (language,))
             known = next((voice for voice in voices if voice.id == preferred), unknown)
             voices = (known, *(voice for voice in voices if voice.id != preferred))
-        return TtsCapabilities(voices, _RATE_HZ)
+        return TtsCapabilities(voices, _RATE_HZ, has_all_voices=are_all)
 
 
 def _gender(voice: Any) -> str:

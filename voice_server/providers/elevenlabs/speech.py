@@ -10,7 +10,7 @@ from voice_server.providers.elevenlabs.client import ElevenLabsClient
 from voice_server.providers.elevenlabs.errors import elevenlabs_error
 from voice_server.providers.elevenlabs.options import ElevenLabsOptions
 from voice_server.providers.elevenlabs.realtime import RealtimeUtterance
-from voice_server.providers.elevenlabs.voices import HEARD
+from voice_server.providers.elevenlabs.voices import HEARD, two_letters
 from voice_server.providers.segmented import SegmentedSpeechToText
 
 _PARTIAL_EVERY_MS = 1_000  # every partial listens to all of the utterance again, and costs as much
@@ -60,7 +60,7 @@ class ScribeTranscriber:
     """A `Transcriber` of whole clips."""
 
     name = "elevenlabs"
-    capabilities = SttCapabilities(languages=HEARD)
+    capabilities = SttCapabilities(languages=HEARD, detects_language=True)
 
     def __init__(self, options: ElevenLabsOptions) -> None:
         self._model = options.model or _CLIP_MODEL
@@ -87,9 +87,8 @@ class ScribeTranscriber:
                 # The SDK's own retry would lose the form's fields.
                 request_options={"max_retries": 0},
             )
-            return Transcript(
-                answer.text.strip(), hints.language or answer.language_code, _confidence(answer.words or ())
-            )
+            language = hints.language or two_letters(answer.language_code)
+            return Transcript(answer.text.strip(), language, _confidence(answer.words or ()))
         except Exception as error:
             raise elevenlabs_error(error, "stt") from error
 

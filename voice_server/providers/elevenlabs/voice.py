@@ -44,16 +44,19 @@ class ElevenLabsTextToSpeech:
         self._client = ElevenLabsClient(options)
         self._languages = languages_of(self._model)
         self._has_asked_for_voices = False
-        self._capabilities = self._with_voices(usual_voices(self._languages))
+        self._capabilities = self._with_voices(usual_voices(self._languages), are_all=False)
 
     @property
     def capabilities(self) -> TtsCapabilities:
         return self._capabilities
 
     async def warm(self) -> None:
+        await self._client.get()
+        if not self._has_asked_for_voices:
+            await self.refresh_voices()
+
+    async def refresh_voices(self) -> None:
         client = await self._client.get()
-        if self._has_asked_for_voices:
-            return
         self._has_asked_for_voices = True
         try:
             answer = await client.voices.search(page_size=_MOST_VOICES, request_options=_NO_RETRIES)
@@ -99,5 +102,7 @@ class ElevenLabsTextToSpeech:
         except Exception as error:
             raise elevenlabs_error(error, "tts") from error
 
-    def _with_voices(self, voices: tuple[Voice, ...]) -> TtsCapabilities:
-        return TtsCapabilities(preferred_first(voices, self._options.voice, self._languages), _RATE_HZ)
+    def _with_voices(self, voices: tuple[Voice, ...], *, are_all: bool = True) -> TtsCapabilities:
+        return TtsCapabilities(
+            preferred_first(voices, self._options.voice, self._languages), _RATE_HZ, has_all_voices=are_all
+        )

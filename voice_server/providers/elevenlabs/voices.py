@@ -16,12 +16,28 @@ HEARD = (
     "lv", "mk", "ml", "mr", "ne", "pa", "sl", "sr", "sw", "te", "th", "ur", "cy", "yue",
 )  # fmt: skip
 """What Scribe understands well."""
+_TWO_LETTERS = {
+    "eng": "en", "ara": "ar", "bul": "bg", "ces": "cs", "dan": "da", "deu": "de", "ell": "el",
+    "spa": "es", "fin": "fi", "fra": "fr", "hin": "hi", "hrv": "hr", "hun": "hu", "ind": "id",
+    "ita": "it", "jpn": "ja", "kor": "ko", "msa": "ms", "nld": "nl", "nor": "no", "pol": "pl",
+    "por": "pt", "ron": "ro", "rus": "ru", "slk": "sk", "swe": "sv", "tam": "ta", "tur": "tr",
+    "ukr": "uk", "vie": "vi", "zho": "zh", "cmn": "zh", "afr": "af", "aze": "az", "bel": "be",
+    "ben": "bn", "bos": "bs", "cat": "ca", "est": "et", "fas": "fa", "glg": "gl", "guj": "gu",
+    "heb": "he", "hye": "hy", "isl": "is", "kat": "ka", "kaz": "kk", "kan": "kn", "lit": "lt",
+    "lav": "lv", "mkd": "mk", "mal": "ml", "mar": "mr", "nep": "ne", "pan": "pa", "slv": "sl",
+    "srp": "sr", "swa": "sw", "tel": "te", "tha": "th", "urd": "ur", "cym": "cy",
+}  # fmt: skip
 _ENGLISH_MODELS = frozenset({"eleven_flash_v2", "eleven_turbo_v2", "eleven_monolingual_v1"})
 
 
 def languages_of(model: str) -> tuple[str, ...]:
     """What a model speaks."""
     return ("en",) if model in _ENGLISH_MODELS else SPOKEN
+
+
+def two_letters(language: str | None) -> str | None:
+    """`de` of `deu`: Scribe answers in ISO 639-3, BCP 47 wants the shortest code."""
+    return None if language is None else _TWO_LETTERS.get(language, language)
 
 
 def usual_voices(languages: tuple[str, ...]) -> tuple[Voice, ...]:

@@ -1,5 +1,6 @@
 """Google's two dialects of streaming recognition, v1 and v2, as one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,6 +10,9 @@ from voice_server.providers.registry import import_vendor
 
 CALL_TIMEOUT_S = 330.0
 """Beyond Google's own limit of five minutes: a call that is still there is forgotten."""
+
+MOST_LANGUAGES = 4
+"""Google takes three beside the first, in either version at most so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,8 @@ class Recognizer(Protocol):
         """A bidirectional call; its first request is `configuration`."""
         ...
 
-    def configuration(self, language: str) -> Any:
-        """The request that says what comes."""
+    def configuration(self, languages: Sequence[str]) -> Any:
+        """The request that says what comes, in the first of these languages or in another of them."""
         ...
 
     def audio(self, pcm: bytes) -> Any:
@@ -64,13 +68,14 @@ class RecognizerV1:
     async def open(self) -> Any:
         return await _open(self._client, self._metadata)
 
-    def configuration(self, language: str) -> Any:
+    def configuration(self, languages: Sequence[str]) -> Any:
         speech = self._speech
         config = speech.StreamingRecognitionConfig(
             config=speech.RecognitionConfig(
                 encoding="LINEAR16",
                 sample_rate_hertz=STT_RATE_HZ,
-                language_code=language,
+                language_code=languages[0],
+                alternative_language_codes=languages[1:MOST_LANGUAGES],
                 model=self._model,
                 enable_automatic_punctuation=True,
             ),
@@ -101,14 +106,14 @@ class RecognizerV2:
     async def open(self) -> Any:
         return await _open(self._client, self._metadata)
 
-    def configuration(self, language: str) -> Any:
+    def configuration(self, languages: Sequence[str]) -> Any:
         speech = self._speech
         config = speech.StreamingRecognitionConfig(
             config=speech.RecognitionConfig(
                 explicit_decoding_config=speech.ExplicitDecodingConfig(
                     encoding="LINEAR16", sample_rate_hertz=STT_RATE_HZ, audio_channel_count=1
                 ),
-                language_codes=[language],
+                language_codes=languages[:MOST_LANGUAGES],
                 model=self._model,
                 features=speech.RecognitionFeatures(enable_automatic_punctuation=True),
             ),

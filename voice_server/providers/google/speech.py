@@ -31,7 +31,7 @@ class GoogleSpeechToText:
     """A streaming `SpeechToText` with partials."""
 
     name = "google"
-    capabilities = SttCapabilities(languages=_LANGUAGES, partials=True, streaming=True)
+    capabilities = SttCapabilities(languages=_LANGUAGES, partials=True, streaming=True, detects_language=True)
 
     def __init__(self, options: GoogleOptions) -> None:
         self.title = f"Google Speech-to-Text {options.version}"
@@ -50,7 +50,9 @@ class GoogleSpeechToText:
     async def open(self, hints: SttHints) -> AsyncIterator[Utterance]:
         """Begin one utterance; leaving the context cancels whatever is still running."""
         utterance = Utterance(
-            self._ready, hints.language or self._options.language, self._options.rotate_after_s
+            self._ready,
+            hints.languages or (hints.language or self._options.language,),
+            self._options.rotate_after_s,
         )
         try:
             yield utterance

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,10 +38,10 @@ class Utterance:
     """
 
     def __init__(
-        self, ready: Callable[[], Awaitable[Recognizer]], language: str, rotate_after_s: float
+        self, ready: Callable[[], Awaitable[Recognizer]], languages: Sequence[str], rotate_after_s: float
     ) -> None:
         self._ready = ready
-        self._language = language
+        self._languages = languages
         self._rotate_bytes = bytes_of_ms(rotate_after_s * 1000, STT_RATE_HZ)
         self._rotate_now_bytes = self._rotate_bytes + bytes_of_ms(_PAUSE_WANTED_S * 1000, STT_RATE_HZ)
         self._work: deque[bytes | _Flush] = deque()
@@ -143,7 +143,7 @@ class Utterance:
 
     async def _send(self, recognizer: Recognizer, call: Any, leg: Leg) -> None:
         """Until a flush, or until the call is too long."""
-        await call.write(recognizer.configuration(self._language))
+        await call.write(recognizer.configuration(self._languages))
         while leg.sent_bytes < self._rotate_now_bytes:
             await self._some_work()
             match self._work.popleft():
@@ -174,11 +174,16 @@ class Utterance:
             self._has_work.clear()
             await self._has_work.wait()
 
+    @property
+    def _language(self) -> str:
+        """What was heard, as far as that is known."""
+        return next((result.language for result in self._settled if result.language), self._languages[0])
+
     def _answer(self, mark: int) -> None:
         sure = [result.confidence for result in self._settled if result.confidence > 0]
         transcript = Transcript(
             join([result.text for result in self._settled], self._language),
-            next((result.language for result in self._settled if result.language), self._language),
+            self._language,
             sum(sure) / len(sure) if sure else None,
         )
         self._heard.put(FinalHeard(transcript, mark))

@@ -43,16 +43,21 @@ class GoogleTextToSpeech:
         self._channel = GoogleChannel(options, "texttospeech.googleapis.com")
         self._sdk: _Sdk | None = None
         self._has_asked_for_voices = False
-        self._capabilities = TtsCapabilities(preferred_first(USUAL, options.voice), _RATE_HZ)
+        self._capabilities = TtsCapabilities(
+            preferred_first(USUAL, options.voice), _RATE_HZ, has_all_voices=False
+        )
 
     @property
     def capabilities(self) -> TtsCapabilities:
         return self._capabilities
 
     async def warm(self) -> None:
+        await self._ready()
+        if not self._has_asked_for_voices:
+            await self.refresh_voices()
+
+    async def refresh_voices(self) -> None:
         sdk = await self._ready()
-        if self._has_asked_for_voices:
-            return
         self._has_asked_for_voices = True
         try:
             voices = await sdk.voices()

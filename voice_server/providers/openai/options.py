@@ -15,12 +15,13 @@ _NO_KEY = "none"  # the SDK sends one, and servers without keys do not look
 class OpenAiOptions:
     """`base_url` with another `name` is another vendor's server, or one of your own; it may need no key.
 
-    `model` is the language model, `stt_model` and `tts_model` are those of the other roles. `transport`: how
+    `model` is the language model, `stt_model` and `tts_model` are those of other roles. `transport`: how
     speech is recognised, over a WebSocket while it is spoken (`realtime`) or by whole clips (`http`); unset,
     it is `realtime` at OpenAI's own address and `http` elsewhere. `partial_every_ms`: with `http`, the new
     audio that is worth another request, for a partial transcript. `reasoning_effort`: as OpenAI names it;
     unset, it is the model's own, and `none` for our default model. `voices`: the ids of voices, where they
     are not OpenAI's; `voice` comes first among them. `instructions`: how the voice should speak.
+    `embeddings_model` and `embeddings_dimensions`: what makes vectors of texts, and how long they are.
     """
 
     api_key: str
@@ -38,6 +39,8 @@ class OpenAiOptions:
     voice: str | None = None
     voices: tuple[str, ...] = ()
     instructions: str | None = None
+    embeddings_model: str | None = None
+    embeddings_dimensions: int | None = None
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Self:

@@ -23,7 +23,13 @@ from voice_server.providers.lazily import Lazily
 from voice_server.providers.openai.client import openai_client
 from voice_server.providers.openai.errors import EventError, failures, openai_error
 from voice_server.providers.openai.items import Items
-from voice_server.providers.openai.languages import LANGUAGES, iso_language, language_fields
+from voice_server.providers.openai.languages import (
+    LANGUAGES,
+    detects_language,
+    heard_language,
+    iso_language,
+    language_fields,
+)
 from voice_server.providers.openai.options import OpenAiOptions
 from voice_server.providers.segmented import MAX_UTTERANCE_S
 
@@ -39,11 +45,15 @@ _HEARD = "conversation.item.input_audio_transcription."
 class RealtimeSpeechToText:
     """A `SpeechToText`."""
 
-    capabilities = SttCapabilities(languages=LANGUAGES, partials=True, streaming=True)
-
     def __init__(self, options: OpenAiOptions) -> None:
         self.name = options.name
         self._model = options.stt_model or DEFAULT_MODEL
+        self.capabilities = SttCapabilities(
+            languages=LANGUAGES,
+            partials=True,
+            streaming=True,
+            detects_language=detects_language(self._model),
+        )
         self.title = f"{options.title} {self._model}"
         self._options = options
         self._client = openai_client(options)
@@ -79,6 +89,7 @@ class RealtimeStream:
         self._options = options
         self._model = model
         self._hints = hints
+        self._found: list[str] = []  # languages, in the order in which they were heard
         self.heard = HeardQueue()
         self._items = Items()
         self._resampler = Resampler(STT_RATE_HZ, _RATE_HZ)
@@ -190,6 +201,7 @@ class RealtimeStream:
                         self.heard.put(PartialHeard(text))
                 case "completed":
                     self._items.complete(event["item_id"], event["transcript"])
+                    self._found += [one["code"] for one in event.get("languages") or ()]
                     self._answer()
                 case "failed" | "error":
                     raise EventError(event["error"])
@@ -198,7 +210,9 @@ class RealtimeStream:
 
     def _answer(self) -> None:
         for mark in self._items.answered():
-            self.heard.put(FinalHeard(Transcript(self._text(), self._hints.language), mark))
+            language = heard_language(self._hints, self._found)
+            self.heard.put(FinalHeard(Transcript(self._text(), language), mark))
 
     def _text(self) -> str:
-        return self._items.text(iso_language(self._hints))
+        language = heard_language(self._hints, self._found)
+        return self._items.text(iso_language(SttHints(language)))

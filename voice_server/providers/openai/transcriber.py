@@ -7,7 +7,12 @@ from voice_server.audio.wav import wav_header
 from voice_server.providers.base import SttCapabilities, SttHints, Transcript
 from voice_server.providers.openai.client import openai_client
 from voice_server.providers.openai.errors import failures, openai_error
-from voice_server.providers.openai.languages import LANGUAGES, language_fields
+from voice_server.providers.openai.languages import (
+    LANGUAGES,
+    detects_language,
+    heard_language,
+    language_fields,
+)
 from voice_server.providers.openai.options import OpenAiOptions
 
 DEFAULT_MODEL = "gpt-transcribe"
@@ -18,11 +23,12 @@ SHORTEST_MS = 100
 class OpenAiTranscriber:
     """A `Transcriber`. Calls do not wait for each other: the vendor has many hands."""
 
-    capabilities = SttCapabilities(languages=LANGUAGES)
-
     def __init__(self, options: OpenAiOptions) -> None:
         self.name = options.name
         self._model = options.stt_model or DEFAULT_MODEL
+        self.capabilities = SttCapabilities(
+            languages=LANGUAGES, detects_language=detects_language(self._model)
+        )
         self.title = f"{options.title} {self._model}"
         self._options = options
         self._client = openai_client(options)
@@ -47,6 +53,7 @@ class OpenAiTranscriber:
         try:
             answer = await client.audio.transcriptions.create(**arguments)
             text = answer.text.strip()
+            found = [one.code for one in getattr(answer, "languages", None) or ()]
         except failures() as error:
             raise openai_error(error, "stt", self._options) from error
-        return Transcript(text, hints.language)
+        return Transcript(text, heard_language(hints, found))

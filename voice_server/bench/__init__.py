@@ -1,0 +1,1 @@
+"""What a server carries: work that costs nothing itself, callers in numbers, and the sums."""

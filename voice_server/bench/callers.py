@@ -1,0 +1,441 @@
+"""Callers in numbers: many real-time conversations with one server, from one asyncio process.
+
+It speaks WebSocket itself, with every frame masked once and sent again and again, so that a frame costs a few
+microseconds here: what is measured is the server, not its caller.
+"""
+
+import asyncio
+import base64
+import os
+import random
+import struct
+import time
+import wave
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Literal, Protocol, cast
+
+import msgspec
+
+from voice_server.bench import work
+from voice_server.bench.usage import usage_of
+
+Mode = Literal["ptt", "vad"]
+
+_BUCKETS = 10  # the callers are spread over the 20 ms of a frame
+_REST_S = 0.5
+_BARGE_AFTER_S = 0.6
+_LOST_AFTER_S = 10.0
+_KEY = b"\x37\xfa\x21\x3d"
+_TEXT, _BINARY, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
+
+
+class Heard(Enum):
+    """What a message of the server means to a caller."""
+
+    READY = auto()
+    AUDIO = auto()
+    INTERRUPTED = auto()
+    OTHER = auto()
+
+
+class Wire(Protocol):
+    """How one kind of server is spoken to; texts are sent as they are."""
+
+    def hello(self, mode: Mode) -> Sequence[str]:
+        """Said as soon as the socket is open."""
+        ...
+
+    def on_ready(self) -> Sequence[str]:
+        """Said once the server is ready, before any audio."""
+        ...
+
+    def begin(self) -> str:
+        """The button goes down."""
+        ...
+
+    def end(self) -> str:
+        """The button comes up."""
+        ...
+
+    def meaning(self, text: str) -> Heard:
+        """What a text message says. Binary messages are audio."""
+        ...
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+_TYPED = msgspec.json.Decoder(_Typed)
+
+
+class NativeWire:
+    """Our own protocol, reply audio in binary messages."""
+
+    def hello(self, mode: Mode) -> Sequence[str]:
+        turns = {
+            "mode": "manual" if mode == "ptt" else "vad",
+            "threshold": work.VAD_THRESHOLD,
+            "silence_ms": int(work.VAD_STOP_S * 1000),
+        }
+        output = {"format": "pcm16", "sample_rate": work.OUT_RATE_HZ, "transport": "binary"}
+        return [_json({"type": "init", "turn_detection": turns, "output_audio": output})]
+
+    def on_ready(self) -> Sequence[str]:
+        return [_json({"type": "audio_stream_start", "format": "pcm16", "sample_rate": work.IN_RATE_HZ})]
+
+    def begin(self) -> str:
+        return _json({"type": "audio_clear"})
+
+    def end(self) -> str:
+        return _json({"type": "audio_commit"})
+
+    def meaning(self, text: str) -> Heard:
+        match _TYPED.decode(text).type:
+            case "init_ack":
+                return Heard.READY
+            case "interrupted":
+                return Heard.INTERRUPTED
+            case _:
+                return Heard.OTHER
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many callers, and for how long. `room_dbfs`: the noise where they are when they say nothing."""
+
+    callers: int
+    mode: Mode
+    quiet_s: float = 3.0
+    talking_s: float = 15.0
+    barges_in: bool = False
+    room_dbfs: float | None = -50.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the callers noticed, in milliseconds."""
+
+    first_audio: list[float] = field(default_factory=list)
+    interrupted: list[float] = field(default_factory=list)
+    lag: list[float] = field(default_factory=list)
+    lost: int = 0
+    early: int = 0
+    uninterrupted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of a load. `lost_turns`: no sound within 10 s, or a caller who was cut off."""
+
+    callers: int
+    turns: int
+    lost_turns: int
+    early_replies: int
+    first_audio_p50_ms: float | None
+    first_audio_p95_ms: float | None
+    barge_in_p50_ms: float | None
+    barge_in_p95_ms: float | None
+    barge_ins_missed: int
+    cpu_ms_per_session_second: float
+    quiet_cpu_ms_per_session_second: float
+    core_percent: float
+    mb_per_session: float
+    client_lag_p99_ms: float | None
+
+
+class _State(Enum):
+    RESTING = auto()
+    SPEAKING = auto()
+    LISTENING = auto()
+
+
+class Caller(asyncio.Protocol):
+    """One conversation: asks, hears the answer out, rests, asks again. Its microphone is always open."""
+
+    def __init__(self, crowd: "Crowd") -> None:
+        self._crowd = crowd
+        self._transport: asyncio.Transport | None = None
+        self._unread = bytearray()
+        self._is_open = False
+        self.is_closed = False
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._state = _State.RESTING
+        self.rest_frames = 0
+        self._at_frame = 0
+        self._is_barging = False
+        self._asked_s = self._first_s = 0.0
+        self._barged_s: float | None = None
+        self._heard_bytes = 0
+
+    # ── The wire ─────────────────────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = self._transport = cast(asyncio.Transport, transport)  # uvloop's has another ancestry
+        key = base64.b64encode(os.urandom(16)).decode()
+        transport.write(
+            f"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_closed = True
+        if not self.ready.done():
+            self.ready.set_exception(ConnectionError("the server closed before it was ready"))
+
+    def data_received(self, data: bytes) -> None:
+        unread = self._unread
+        unread += data
+        if not self._is_open and not self._opened():
+            return
+        at = 0
+        while (frame := _frame_at(unread, at)) is not None:
+            opcode, begin, at = frame
+            if opcode == _BINARY:
+                self._hear(Heard.AUDIO, at - begin)
+            elif opcode == _TEXT:
+                self._hear(self._crowd.wire.meaning(unread[begin:at].decode()), 0)
+            elif opcode == _PING:
+                self._write(_frame(_PONG, bytes(unread[begin:at])))
+            elif opcode == _CLOSE:
+                self.close()
+        del unread[:at]
+
+    def _opened(self) -> bool:
+        end = self._unread.find(b"\r\n\r\n")
+        if end < 0:
+            return False
+        if not self._unread.startswith(b"HTTP/1.1 101"):
+            self.ready.set_exception(ConnectionError(bytes(self._unread[:end]).decode()))
+            return False
+        del self._unread[: end + 4]
+        self._is_open = True
+        self._say(self._crowd.wire.hello(self._crowd.load.mode))
+        return True
+
+    def _say(self, texts: Sequence[str]) -> None:
+        for text in texts:
+            self._write(_frame(_TEXT, text.encode()))
+
+    def _write(self, frame: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(frame)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # ── The conversation ─────────────────────────────────────────────────────────────────────────
+
+    def _hear(self, what: Heard, size_bytes: int) -> None:
+        now_s, tally = time.perf_counter(), self._crowd.tally
+        match what:
+            case Heard.AUDIO if self._state is _State.LISTENING:
+                if not self._heard_bytes:
+                    self._first_s = now_s
+                self._heard_bytes += size_bytes
+            case Heard.AUDIO if self._state is _State.SPEAKING and not self._is_barging:
+                tally.early += 1
+            case Heard.INTERRUPTED if self._barged_s is not None:
+                tally.interrupted.append(1000 * (now_s - self._barged_s))
+                self._barged_s = None
+            case Heard.READY if not self.ready.done():
+                self._say(self._crowd.wire.on_ready())
+                self.ready.set_result(None)
+            case _:
+                pass
+
+    def tick(self, now_s: float) -> None:
+        """Send exactly one frame of 20 ms, and go on with the conversation."""
+        if self.is_closed:
+            return
+        if self._state is _State.SPEAKING:
+            self._speak(now_s)
+            return
+        self._write(self._crowd.room[self._at_frame % len(self._crowd.room)])
+        self._at_frame += 1
+        if self._state is _State.LISTENING:
+            self._listen(now_s)
+        elif self._crowd.is_talking:
+            self.rest_frames -= 1
+            if self.rest_frames <= 0:
+                self._state, self._at_frame, self._is_barging = _State.SPEAKING, 0, False
+
+    def _speak(self, now_s: float) -> None:
+        crowd = self._crowd
+        if self._at_frame == 0:
+            self._barged_s = now_s if self._is_barging else None
+            if crowd.begin is not None:
+                self._write(crowd.begin)
+        self._write(crowd.speech[self._at_frame])
+        self._at_frame += 1
+        if self._at_frame == len(crowd.speech):
+            if crowd.end is not None:
+                self._write(crowd.end)
+            crowd.tally.uninterrupted += self._barged_s is not None
+            self._barged_s = None
+            self._asked_s, self._heard_bytes, self._state = now_s, 0, _State.LISTENING
+
+    def _listen(self, now_s: float) -> None:
+        crowd, listened_s = self._crowd, now_s - self._first_s
+        if not self._heard_bytes:
+            if now_s - self._asked_s > _LOST_AFTER_S:
+                crowd.tally.lost += 1
+                self._rest()
+        elif crowd.load.barges_in and not self._is_barging and listened_s > _BARGE_AFTER_S:
+            self._note_answer()
+            self._state, self._at_frame, self._is_barging = _State.SPEAKING, 0, True
+        elif self._heard_bytes >= 0.99 * work.REPLY_BYTES and listened_s > work.REPLY_S:
+            self._note_answer()
+            self._rest()
+        elif listened_s > work.REPLY_S + _LOST_AFTER_S:
+            crowd.tally.lost += 1
+            self._rest()
+
+    def _note_answer(self) -> None:
+        self._crowd.tally.first_audio.append(1000 * (self._first_s - self._asked_s))
+
+    def _rest(self) -> None:
+        self._state, self._is_barging = _State.RESTING, False
+        self.rest_frames = int(_REST_S * 1000 / work.FRAME_MS)
+
+    def is_waiting_since(self, seconds: float) -> bool:
+        """Whether it has waited this long for the first sound."""
+        is_unanswered = self._state is _State.LISTENING and not self._heard_bytes
+        return is_unanswered and time.perf_counter() - self._asked_s > seconds
+
+
+class Crowd:
+    """All the callers of one load."""
+
+    def __init__(self, wire: Wire, load: Load, port: int, pid: int) -> None:
+        self.wire, self.load = wire, load
+        self._port, self._pid = port, pid
+        with wave.open(str(work.QUESTION_WAV)) as file:
+            pcm = file.readframes(file.getnframes())
+        self.speech = [
+            _frame(_BINARY, pcm[at : at + work.FRAME_BYTES]) for at in range(0, len(pcm), work.FRAME_BYTES)
+        ]
+        self.room = [_frame(_BINARY, pcm) for pcm in _room(load.room_dbfs)]
+        is_ptt = load.mode == "ptt"
+        self.begin = _frame(_TEXT, wire.begin().encode()) if is_ptt else None
+        self.end = _frame(_TEXT, wire.end().encode()) if is_ptt else None
+        self.tally = Tally()
+        self.is_talking = False
+        self._buckets: list[list[Caller]] = [[] for _ in range(_BUCKETS)]
+
+    async def run(self) -> Report:
+        """All of them at once: first nobody speaks, then everybody."""
+        load = self.load
+        before = usage_of(self._pid)
+        ticking = asyncio.create_task(self._tick())
+        try:
+            callers = [await self._connect(number) for number in range(load.callers)]
+            await asyncio.sleep(1.0)
+            quiet_rate, _ = await self._cpu_rate(load.quiet_s)
+            spread_frames = int(min(6.0, load.callers * 0.5) * 1000 / work.FRAME_MS)
+            chance = random.Random(1)
+            for caller in callers:
+                caller.rest_frames = chance.randrange(max(1, spread_frames))
+            self.tally, self.is_talking = Tally(), True
+            rate, _ = await self._cpu_rate(load.talking_s)
+            after = usage_of(self._pid)
+            unanswered = sum(caller.is_waiting_since(3.0) for caller in callers)
+            cut_off = sum(caller.is_closed for caller in callers)
+        finally:
+            ticking.cancel()
+            for bucket in self._buckets:
+                for caller in bucket:
+                    caller.close()
+        tally, mib = self.tally, 1 << 20
+        return Report(
+            callers=load.callers,
+            turns=len(tally.first_audio),
+            lost_turns=tally.lost + unanswered + cut_off,
+            early_replies=tally.early,
+            first_audio_p50_ms=percentile(tally.first_audio, 0.5),
+            first_audio_p95_ms=percentile(tally.first_audio, 0.95),
+            barge_in_p50_ms=percentile(tally.interrupted, 0.5),
+            barge_in_p95_ms=percentile(tally.interrupted, 0.95),
+            barge_ins_missed=tally.uninterrupted,
+            cpu_ms_per_session_second=round(1000 * rate / load.callers, 3),
+            quiet_cpu_ms_per_session_second=round(1000 * quiet_rate / load.callers, 3),
+            core_percent=round(100 * rate, 1),
+            mb_per_session=round((after.resident_bytes - before.resident_bytes) / mib / load.callers, 3),
+            client_lag_p99_ms=percentile(tally.lag, 0.99),
+        )
+
+    async def _connect(self, number: int) -> Caller:
+        loop = asyncio.get_running_loop()
+        _, caller = await loop.create_connection(lambda: Caller(self), "127.0.0.1", self._port)
+        async with asyncio.timeout(20):
+            await caller.ready
+        self._buckets[number % _BUCKETS].append(caller)
+        return caller
+
+    async def _cpu_rate(self, seconds: float) -> tuple[float, float]:
+        """Processor seconds a second, while `seconds` pass; and how many did."""
+        if not seconds:
+            return 0.0, 0.0
+        began, began_s = usage_of(self._pid), time.perf_counter()
+        await asyncio.sleep(seconds)
+        passed_s = time.perf_counter() - began_s
+        return (usage_of(self._pid).cpu_s - began.cpu_s) / passed_s, passed_s
+
+    async def _tick(self) -> None:
+        step_s, began_s, count = work.FRAME_MS / 1000 / _BUCKETS, time.perf_counter(), 0
+        while True:
+            due_s = began_s + count * step_s
+            await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+            now_s = time.perf_counter()
+            self.tally.lag.append(1000 * (now_s - due_s))
+            for caller in self._buckets[count % _BUCKETS]:
+                caller.tick(now_s)
+            count += 1
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The value below which this share of them lies; None of nothing."""
+    ordered = sorted(values)
+    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 2) if ordered else None
+
+
+def _json(fields: object) -> str:
+    return msgspec.json.encode(fields).decode()
+
+
+def _room(dbfs: float | None) -> list[bytes]:
+    """Frames of white noise as loud as a quiet room, two seconds before it repeats; or of digital silence."""
+    if dbfs is None:
+        return [bytes(work.FRAME_BYTES)]
+    chance, loudness = random.Random(2), 32_768 * 10 ** (dbfs / 20)
+    samples = range(work.FRAME_BYTES // 2)
+    return [array("h", [round(chance.gauss(0, loudness)) for _ in samples]).tobytes() for _ in range(100)]
+
+
+def _frame(opcode: int, payload: bytes) -> bytes:
+    size = len(payload)
+    mask = (_KEY * (size // 4 + 1))[:size]
+    masked = (int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")).to_bytes(size, "big")
+    if size < 126:
+        return bytes([0x80 | opcode, 0x80 | size]) + _KEY + masked
+    return struct.pack("!BBH", 0x80 | opcode, 0x80 | 126, size) + _KEY + masked
+
+
+def _frame_at(data: bytearray, at: int) -> tuple[int, int, int] | None:
+    """The opcode of the frame that begins here, and where its payload begins and ends, if it is whole."""
+    if len(data) - at < 2:
+        return None
+    size, head = data[at + 1], 2
+    if size == 126:
+        size, head = int.from_bytes(data[at + 2 : at + 4], "big"), 4
+    elif size == 127:
+        size, head = int.from_bytes(data[at + 2 : at + 10], "big"), 10
+    begin = at + head
+    return (
+        (data[at] & 15, begin, begin + size) if len(data) >= begin + size and len(data) - at >= head else None
+    )

@@ -1,0 +1,67 @@
+"""Texts to vectors over HTTP."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voice_server.providers.base import EmbeddingCapabilities
+from voice_server.providers.openai.client import openai_client
+from voice_server.providers.openai.errors import failures, openai_error
+from voice_server.providers.openai.languages import LANGUAGES
+from voice_server.providers.openai.options import OpenAiOptions
+
+DEFAULT_MODEL = "text-embedding-3-small"
+_DEFAULT_DIMENSIONS = 512
+"""Of the 1,536 that the default model has; it is made to be cut, and a third of them tells nearly as much."""
+_MOST_CHARS = 8_000  # well within the 8,191 tokens that are taken
+_MOST_TEXTS = 128
+
+
+def create(options: Mapping[str, Any]) -> "OpenAiEmbeddings":
+    """The entry point `voice_server.embeddings: openai`. `options`: the fields of `OpenAiOptions`."""
+    return OpenAiEmbeddings(OpenAiOptions.read(options))
+
+
+class OpenAiEmbeddings:
+    """The `Embeddings`: one request for many texts."""
+
+    def __init__(self, options: OpenAiOptions) -> None:
+        self.name = options.name
+        self._model = options.embeddings_model or DEFAULT_MODEL
+        self._dimensions = options.embeddings_dimensions or _DEFAULT_DIMENSIONS
+        self.model = f"{options.name}/{self._model}/{self._dimensions}"
+        self.title = f"{options.title} {self._model}"
+        self.capabilities = EmbeddingCapabilities(self._dimensions, LANGUAGES)
+        self._options = options
+        self._client = openai_client(options)
+
+    async def warm(self) -> None:
+        await self._client.get()
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def embed(self, texts: Sequence[str], *, urgent: bool = True) -> list[NDArray[np.float32]]:
+        vectors: list[NDArray[np.float32]] = []
+        for start in range(0, len(texts), _MOST_TEXTS):
+            vectors += await self._embed(texts[start : start + _MOST_TEXTS])
+        return vectors
+
+    async def _embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        client = await self._client.get()
+        try:
+            answer = await client.embeddings.create(
+                model=self._model,
+                input=[text[:_MOST_CHARS].strip() or "-" for text in texts],  # an empty one is refused
+                dimensions=self._dimensions,
+                encoding_format="float",
+            )
+            found = sorted(answer.data, key=lambda one: one.index)
+            vectors = [np.array(one.embedding, np.float32) for one in found]
+            if [vector.shape for vector in vectors] != [(self._dimensions,)] * len(texts):
+                raise ValueError("not the vectors that were asked for")
+            return [vector / np.linalg.norm(vector) for vector in vectors]
+        except failures() as error:
+            raise openai_error(error, "internal", self._options) from error

@@ -1,0 +1,1 @@
+"""What lasts: tables, migrations and one repository a subject. SQLite or PostgreSQL, by the URL."""

@@ -1,0 +1,1 @@
+"""What a language model may call on this server: functions, HTTP endpoints, MCP servers."""
