@@ -17,6 +17,7 @@ from voice_server.clock import LoopClock
 from voice_server.core import wire
 from voice_server.core.caller import Caller, Tier
 from voice_server.core.pauses import Habits
+from voice_server.core.policy import TurnPolicy
 from voice_server.ids import ConversationId, new_session_id
 from voice_server.services.habits import CallerHabits
 from voice_server.session.choice import Catalogue, Choice
@@ -199,6 +200,7 @@ class House:
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
     strict: bool = False
+    policy: TurnPolicy = TurnPolicy()
     more_stts: Sequence[ScriptedStt] = ()
     more_llms: Sequence[ScriptedLlm] = ()
     more_ttss: Sequence[ScriptedTts] = ()
@@ -216,7 +218,7 @@ class House:
             self.strict,
             self.detectable,
         )
-        default = Choice(self.stt, self.llm, self.tts, TONE_VOICE, "en-US", "Be brief.")
+        default = Choice(self.stt, self.llm, self.tts, TONE_VOICE, "en-US", "Be brief.", policy=self.policy)
         clock = LoopClock()
         return SessionRegistry(
             Equipment(
