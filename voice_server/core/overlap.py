@@ -84,7 +84,7 @@ class Overlap:
             return Verdict.PASS if is_whole else Verdict.HOLD
         if not text:
             return self._judge_wordless(now, is_whole=is_whole)
-        is_ours = is_echo(text, ours)
+        is_ours = is_echo(text, ours, is_whole=is_whole)
         if not is_ours and not is_nod(text):
             return Verdict.CUT
         if is_whole:

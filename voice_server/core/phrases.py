@@ -107,9 +107,14 @@ def is_nod(text: str) -> bool:
     return " ".join(words) in _NOD_PHRASES or all(word in _NODS for word in words)
 
 
-def is_echo(heard: str, ours: str) -> bool:
-    """Whether what was heard are our own words, come back through the microphone."""
+def is_echo(heard: str, ours: str, *, is_whole: bool = True) -> bool:
+    """Whether what was heard are our own words, come back through the microphone.
+
+    The last word of what is not whole may be the half of another: of three or more it does not count.
+    """
     words = words_of(heard)
+    if not is_whole and len(words) >= 3:
+        words.pop()
     if len(words) < 2:
         return False
     matched = _in_common(words, words_of(ours))

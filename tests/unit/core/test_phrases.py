@@ -76,6 +76,12 @@ def test_our_own_words(heard: str) -> None:
     assert is_echo(heard, OURS)
 
 
+def test_half_a_word_of_ours_is_ours() -> None:
+    assert not is_echo("The moon isab", OURS)
+    assert is_echo("The moon isab", OURS, is_whole=False)
+    assert not is_echo("Stop the moon", OURS, is_whole=False)
+
+
 @pytest.mark.parametrize("heard", ["moon", "How far is the moon?", "Wait, stop", "", "away, please stop"])
 def test_not_our_own_words(heard: str) -> None:
     assert not is_echo(heard, OURS)
