@@ -21,6 +21,7 @@ from voice_server.clock import Clock, LoopClock
 from voice_server.core import wire
 from voice_server.core.caller import Caller, Tier
 from voice_server.core.policy import TurnPolicy
+from voice_server.core.sentences import sentences_in
 from voice_server.dialects.base import Dialect
 from voice_server.dialects.native.codec import NativeDialect
 from voice_server.dialects.native.limits import FrameLimits
@@ -35,6 +36,12 @@ from voice_server.ids import SessionId
 from voice_server.providers import registry
 from voice_server.providers.base import Embeddings, Provider, Voice
 from voice_server.providers.local.weights import WeightStore
+from voice_server.providers.resilient.chain import chain_status
+from voice_server.providers.resilient.chains import llm_chains, stt_chains, tts_chains
+from voice_server.providers.resilient.languages import voice_like
+from voice_server.providers.resilient.phrases import Phrases
+from voice_server.providers.resilient.policy import Deadlines as ProviderDeadlines
+from voice_server.providers.resilient.policy import Policy
 from voice_server.rest.api import create_api
 from voice_server.rest.context import RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
@@ -155,6 +162,22 @@ def default_voice(settings: Settings, catalogue: Catalogue) -> Voice:
     raise ConfigurationError(
         f"tts_voice is {settings.tts_voice!r}, but the voices are: {known}. Choose one of them, or name "
         "any voice of a vendor in that vendor's own table, such as VOICE_SERVER_VENDORS__ELEVENLABS__VOICE."
+    )
+
+
+def chained(
+    settings: Settings, catalogue: Catalogue, default: Choice, phrases: Phrases | None
+) -> tuple[Catalogue, Choice]:
+    """The same with each provider followed by the others of its role, for when it fails."""
+    policy, most_calls = chain_policy(settings), settings.vendors.most_calls
+    stt = stt_chains(catalogue.stt, policy, most_calls)
+    llm = llm_chains(catalogue.llm, policy, most_calls)
+    tts = tts_chains(catalogue.tts, policy, most_calls, phrases or Phrases())
+    return replace(catalogue, stt=stt, llm=llm, tts=tts), replace(
+        default,
+        stt=next(one for one in stt if one.first is default.stt),
+        llm=next(one for one in llm if one.first is default.llm),
+        tts=next(one for one in tts if one.first is default.tts),
     )
 
 
@@ -316,6 +339,9 @@ class VoiceServer:
         weights = WeightStore(settings.models_dir)
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
         self._voices = VoiceLists(catalogue.tts, settings.voices_refresh_min * 60)
+        self._phrases = Phrases() if settings.resilience.prerender else None
+        catalogue, default = chained(settings, catalogue, default, self._phrases)
+        self._default = default
         self._providers: list[Provider] = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
         self.tools = load_tools(settings)
         self.database = Database(settings.database)
@@ -347,9 +373,10 @@ class VoiceServer:
             self._workers,
             session_limits(settings),
             session_deadlines(settings),
-            self._templates,
-            self.tools,
-            open_rnnoise() if settings.turn_detection.suppress_noise else None,
+            phrases=self._phrases,
+            templates=self._templates,
+            tools=self.tools,
+            suppress=open_rnnoise() if settings.turn_detection.suppress_noise else None,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)
@@ -366,6 +393,11 @@ class VoiceServer:
             tts=catalogue.tts,
             voices=lambda: catalogue.voices,
             languages=lambda: catalogue.languages,
+            status=lambda: {
+                "stt": chain_status(catalogue.stt),
+                "llm": chain_status(catalogue.llm),
+                "tts": chain_status(catalogue.tts),
+            },
             default_voice=default.voice,
             language=default.language,
             max_tokens=settings.max_tokens,
@@ -380,6 +412,7 @@ class VoiceServer:
             strict=settings.strict,
         )
         self.port = self.rest_port = 0
+        self.prepared = asyncio.Event()  # everything is warm, as far as it can be
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -417,8 +450,27 @@ class VoiceServer:
                 await serving
 
     async def _warm(self) -> None:
+        """Have everything ready; then, in peace, what can be said without a voice."""
         await self.readiness.warm()
+        if self._phrases is not None:
+            await self._prerender(self._phrases)
+        self.prepared.set()
         await self._voices.keep()
+
+    async def _prerender(self, phrases: Phrases) -> None:
+        default = self._default
+        texts, voice = sentences_in(default.language), default.spoken_voice
+        if await phrases.learn(default.tts, voice, texts) or "local" in self._settings.tts:
+            return
+        try:  # a voice of this machine says it, if there is one that speaks the language
+            spare = registry.load("tts", "local", provider_options(self._settings, "tts", "local"))
+        except ConfigurationError:
+            return
+        try:
+            if (like := voice_like(voice, spare.capabilities.voices)) is not None:
+                await phrases.learn(spare, like, texts)
+        finally:
+            await spare.close()
 
     @asynccontextmanager
     async def _keeping(self) -> AsyncIterator[None]:
@@ -462,9 +514,6 @@ class VoiceServer:
             websocket_url=self.websocket_url,
             websocket_port=self.port,
             live_sessions=lambda: self.sessions.count,
-            features=frozenset(
-                {"voice_chat"} if self._semantics is None else {"voice_chat", "semantic_search"}
-            ),
             origins=settings.allowed_origins,
             limits=RestLimits(
                 limits.rest_json_bytes,
@@ -603,15 +652,39 @@ def chat_defaults(settings: Settings) -> ChatDefaults:
 
 
 def session_deadlines(settings: Settings) -> Deadlines:
-    """How long providers may be silent."""
+    """How long a tool may take, and a caller hear nothing."""
     deadlines = settings.deadlines
     return Deadlines(
-        stt_final_ms=deadlines.stt_final_s * 1000,
-        llm_first_token_ms=deadlines.llm_first_token_s * 1000,
-        llm_gap_ms=deadlines.llm_gap_s * 1000,
-        tts_first_audio_ms=deadlines.tts_first_audio_s * 1000,
-        tts_gap_ms=deadlines.tts_gap_s * 1000,
         tool_ms=deadlines.tool_s * 1000,
+        silence_ms=deadlines.silence_s * 1000,
+        filler_ms=deadlines.filler_s * 1000,
+    )
+
+
+def chain_policy(settings: Settings) -> Policy:
+    """How chains of providers deal with trouble."""
+    last, switching, rules = settings.deadlines, settings.switching, settings.resilience
+    return Policy(
+        last=ProviderDeadlines(
+            stt_final_ms=last.stt_final_s * 1000,
+            llm_first_token_ms=last.llm_first_token_s * 1000,
+            llm_gap_ms=last.llm_gap_s * 1000,
+            tts_first_audio_ms=last.tts_first_audio_s * 1000,
+            tts_gap_ms=last.tts_gap_s * 1000,
+        ),
+        switching=ProviderDeadlines(
+            stt_partial_ms=switching.stt_partial_s * 1000,
+            stt_final_ms=switching.stt_final_s * 1000,
+            llm_first_token_ms=switching.llm_first_token_s * 1000,
+            tts_first_audio_ms=switching.tts_first_audio_s * 1000,
+            tts_gap_ms=switching.tts_gap_s * 1000,
+        ),
+        retries=rules.retries,
+        retry_wait_ms=rules.retry_wait_s * 1000,
+        breaker_failures=rules.breaker_failures,
+        breaker_window_ms=rules.breaker_window_s * 1000,
+        busy_wait_ms=rules.busy_wait_s * 1000,
+        hedge_ms=rules.hedge_s * 1000 or None,
     )
 
 

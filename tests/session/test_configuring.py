@@ -3,11 +3,11 @@
 import pytest
 
 from tests.fakes.scripted import ScriptedLlm
-from tests.fakes.spoken import speak
 from tests.session.rig import VAD, House, calling, wav
 from voice_server.core import wire
 from voice_server.core.wire import Changes, TurnDetectionChanges, TurnMode
 from voice_server.errors import ProtocolError
+from voice_server.fakes.spoken import speak
 
 pytestmark = pytest.mark.session
 

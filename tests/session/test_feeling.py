@@ -2,13 +2,20 @@
 
 import pytest
 
-from tests.fakes.scripted import Listening, ScriptedLlm, ScriptedScore, ScriptedStt, ScriptedTts, Speaking
-from tests.fakes.spoken import quiet, speak
+from tests.fakes.scripted import (
+    Listening,
+    ScriptedLlm,
+    ScriptedScore,
+    ScriptedStt,
+    ScriptedTts,
+    Speaking,
+)
 from tests.session.rig import VAD, Call, House, calling
 from voice_server.core import wire
 from voice_server.core.pauses import Pauses
 from voice_server.core.policy import TurnPolicy
 from voice_server.core.wire import EndReason
+from voice_server.fakes.spoken import quiet, speak
 from voice_server.providers.base import ToolUse
 
 pytestmark = pytest.mark.session
@@ -24,7 +31,7 @@ def eager() -> House:
         stt=ScriptedStt(usual=Listening(final_s=0.1)),
         llm=ScriptedLlm(usual=lambda request: [0.3, f"You said {request.messages[-1].content}."]),
         tts=ScriptedTts(usual=Speaking(first_s=0.15)),
-        policy=EAGER,
+        turns=EAGER,
     )
 
 
@@ -57,7 +64,7 @@ async def test_what_was_begun_in_vain_leaves_no_trace() -> None:
 
 async def test_a_tool_waits_for_the_turn() -> None:
     clock = wire.ToolSpec("clock", "Tells the time.", {"type": "object", "properties": {}})
-    house = House(llm=ScriptedLlm([[ToolUse("c1", "clock", "{}")], ["Noon."]]), policy=EAGER)
+    house = House(llm=ScriptedLlm([[ToolUse("c1", "clock", "{}")], ["Noon."]]), turns=EAGER)
     async with calling(house, wire.Changes(turn_detection=VAD.turn_detection, tools=(clock,))) as call:
         await call.say("What time is it", then_quiet_ms=1_000)
         await call.until(wire.ToolCall)

@@ -7,9 +7,9 @@ import json
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.fakes.spoken import quiet, speak
 from tests.wire.rig import KEY, Served, clip, eventually, raw, serving
 from voice_server.client import ServerError, VoiceClient
+from voice_server.fakes.spoken import quiet, speak
 
 OTHER_KEY = "sk-test-another-key-of-somebody-else-0000"
 WRONG = "Invalid API key. Please check your credentials."

@@ -28,6 +28,7 @@ from voice_server.core.pauses import LONGEST_MS, Pauses
 from voice_server.core.phrases import Phrase, is_invented, phrase_of
 from voice_server.core.policy import ReplyOptions, TurnPolicy
 from voice_server.core.reply import Reply
+from voice_server.core.sentences import Sentence
 from voice_server.core.utterance import Source, Utterance
 from voice_server.core.wire import (
     CutCause,
@@ -53,8 +54,6 @@ CORRECTION_MS = 1_000.0
 ANSWERING_MS = 1_000.0
 """So near its end, what is said over a question answers it: "yes" is no nod then."""
 
-SORRY_NOT_HEARD = "Sorry, I could not make that out. Please say it again."
-
 
 class Conversation:
     """The state of one session's conversation.
@@ -64,6 +63,7 @@ class Conversation:
         history: what was said before.
         pauses: how this caller is known to pause.
         is_paced: whether replies to live input are.
+        language: in which the server apologises (BCP 47).
     """
 
     def __init__(
@@ -75,7 +75,9 @@ class Conversation:
         *,
         pauses: Pauses | None = None,
         is_paced: bool = True,
+        language: str = "en",
     ) -> None:
+        self.language = language
         self.conversation_id = conversation_id
         self.policy = policy or TurnPolicy()
         self.history = history or History()
@@ -179,8 +181,8 @@ class Conversation:
                 self._interrupt("stop", now)
             case on.PlaybackReported(turn_id, played_ms):
                 self._report_playback(turn_id, played_ms, now)
-            case on.PolicyChanged(policy):
-                self.policy = policy
+            case on.PolicyChanged(policy, language):
+                self.policy, self.language = policy, language or self.language
                 self._drop_draft()
             case on.ConversationChanged(conversation_id, messages):
                 self._interrupt("message", now)
@@ -481,7 +483,7 @@ class Conversation:
         turn_id = self._new_turn()
         self._show_error(error, turn_id)
         reply = self._start_reply(turn_id, one.options, now, utterance=one.id, asks_model=False)
-        reply.apologise(SORRY_NOT_HEARD)
+        reply.apologise(Sentence.NOT_HEARD.in_language(self.language))
 
     def _start_reply(
         self,
@@ -496,7 +498,13 @@ class Conversation:
     ) -> Reply:
         self._generations += 1
         self.reply = reply = Reply(
-            self._generations, turn_id, self.conversation_id, self._new_message(), options, self._do
+            self._generations,
+            turn_id,
+            self.conversation_id,
+            self._new_message(),
+            options,
+            self._do,
+            self.language,
         )
         if not self._is_attached:
             reply.playout.pause(now)

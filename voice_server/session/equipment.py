@@ -8,6 +8,7 @@ from voice_server.audio.suppress import NoiseSuppressor
 from voice_server.clock import Clock
 from voice_server.core.journal import Journal
 from voice_server.core.pauses import Habits
+from voice_server.providers.resilient.phrases import Phrases
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.limits import Deadlines, SessionLimits
@@ -19,7 +20,7 @@ from voice_server.tools.box import ToolBox
 @dataclass(frozen=True, slots=True)
 class Equipment:
     """Providers and models, limits, clock, journal, habits, tools. `workers` decode clips; `default` is
-    what a session uses that wishes for nothing."""
+    what a session uses that wishes for nothing; `phrases` are what can be said without a voice."""
 
     catalogue: Catalogue
     default: Choice
@@ -31,6 +32,7 @@ class Equipment:
     workers: Executor
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
+    phrases: Phrases | None = None
     templates: Templates | None = None
     tools: ToolBox = field(default_factory=ToolBox)
     suppress: Callable[[], NoiseSuppressor] | None = None

@@ -27,6 +27,7 @@ from voice_server.core.conversation import Conversation
 from voice_server.core.history import History
 from voice_server.core.journal import Remembered
 from voice_server.core.policy import ReplyOptions
+from voice_server.core.sentences import Sentence, sentences_in
 from voice_server.core.utterance import Source
 from voice_server.errors import AudioError, NotFoundError, ProtocolError, VoiceServerError
 from voice_server.ids import ConversationId, SessionId, new_token
@@ -39,6 +40,7 @@ from voice_server.session.lifetime import Lifetime
 from voice_server.session.outbox import Outbox, audio_ms
 from voice_server.session.prompts import with_own_prompt, with_prompt
 from voice_server.session.replying import Replying
+from voice_server.session.silence import SilenceWatch
 from voice_server.session.timeline import Timelines
 from voice_server.tools.base import ToolOutcome
 
@@ -88,6 +90,7 @@ class Session:
             History(tuple(remembered.messages)),
             pauses=equipment.habits.pauses(caller.owner, self.user_id),
             is_paced=is_paced,
+            language=self._choice.language,
         )
         self._pending: deque[on.Event] = deque()
         self._is_stepping = False
@@ -111,7 +114,7 @@ class Session:
             equipment.vad,
             equipment.score,
             equipment.limits,
-            equipment.deadlines,
+            self._serve,
             equipment.suppress,
         )
         self._replying = Replying(
@@ -120,9 +123,12 @@ class Session:
             self._ahead_ms,
             self._limits.output_ahead_ms,
             equipment.deadlines,
+            self._serve,
+            equipment.phrases,
             equipment.tools,
             self._limits.tool_bridge_ms,
         )
+        self._silence = SilenceWatch(self._clock, equipment.deadlines, self._break_silence)
         self._timelines = Timelines(self._clock, self._ears.moment_of)
         self._begin(remembered)
         if acknowledge:
@@ -174,6 +180,7 @@ class Session:
         for task in self._live:
             task.cancel()
         self._ears.close()
+        self._silence.close()
         if self._wake is not None:
             self._wake.cancel()
         self.outbox.put(wire.SessionEnded(self.end_reason))
@@ -202,6 +209,14 @@ class Session:
                 self._show(wire.Status(self._conversation.status))
         if self._greeting:
             self._emit(on.Prompted(self._greeting))
+        await self._learn_sentences(self._choice)
+
+    async def _learn_sentences(self, choice: Choice) -> None:
+        """Have what may have to be said ready in this voice."""
+        if self._equipment.phrases is not None:
+            await self._equipment.phrases.learn(
+                choice.tts, choice.spoken_voice, sentences_in(choice.language)
+            )
 
     # ── Its connection ───────────────────────────────────────────────────────────────────────────
 
@@ -294,6 +309,7 @@ class Session:
             case wire.Configure(changes):
                 await self.change(changes)
                 self._show(wire.Configured(self.config))
+                self._spawn(self._learn_sentences(self._choice), "sentences")
             case wire.Ping(timestamp):
                 self._show(wire.Pong(timestamp))
             case wire.End():
@@ -314,7 +330,7 @@ class Session:
         changes = await with_prompt(changes, self._equipment.templates, self.caller.owner)
         self._choice = self._chooser.apply(self._choice, changes)
         self._ears.use(self._choice)
-        self._emit(on.PolicyChanged(self._choice.policy))
+        self._emit(on.PolicyChanged(self._choice.policy, self._choice.language))
 
     def _chosen(self, default: Choice, *wishes: wire.Changes) -> Choice:
         """The default with one wish granted after the other, and all that is to be told of them."""
@@ -405,6 +421,7 @@ class Session:
                     self._carry_out(command)
         finally:
             self._is_stepping = False
+        self._silence.watch(self._is_waited_for)
         self._set_alarm()
 
     def _set_alarm(self) -> None:
@@ -455,6 +472,26 @@ class Session:
                 self._replying.stop()
             case _:
                 assert_never(command)
+
+    @property
+    def _is_waited_for(self) -> bool:
+        """Whether the caller waits for sound: something is being worked on, and they are there."""
+        reply = self._conversation.reply
+        if reply is None:
+            return bool(self._conversation.waiting)
+        return reply.is_audio_wanted and not reply.has_turn_ended and not reply.playout.is_paused
+
+    def _break_silence(self, is_filler: bool) -> None:
+        reply = self._conversation.reply
+        sentence = Sentence.FILLER if is_filler else Sentence.ONE_MOMENT
+        if (reply is not None and self._replying.say(sentence)) or is_filler:
+            return
+        slow = "This takes longer than usual; it is still being worked on."
+        turn_id = reply.turn_id if reply is not None else None
+        self._show(wire.ErrorOut("slow", slow, False, "internal" if reply else "stt", turn_id))
+
+    def _serve(self, stage: str, name: str, utterance: int | None) -> None:
+        self._timelines.serve(stage, name, utterance)
 
     def _start_reply(self, command: do.StartReply) -> None:
         choice = self._choice
@@ -514,6 +551,7 @@ class Session:
 
     def _put(self, output: wire.Output) -> None:
         self.outbox.put(output)
+        self._silence.note(output)
         if self.outbox.is_overfull and self._attachment is not None:
             self._attachment.close_soon(1008, "too slow")
 

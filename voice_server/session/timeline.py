@@ -5,7 +5,7 @@ what the transcript took beyond it, the first token, and from there to the first
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voice_server.clock import Clock, Instant
 from voice_server.core.commands import TurnBasis
@@ -23,7 +23,10 @@ from voice_server.ids import TurnId
 
 @dataclass(slots=True)
 class Timeline:
-    """Moments of one turn; None: it has not happened, or the turn has no such stage."""
+    """Moments of one turn; None: it has not happened, or the turn has no such stage.
+
+    `providers` are those that were chosen, `served` those that did the work where that is known.
+    """
 
     speech_ended: Instant | None = None
     decided: Instant | None = None
@@ -32,6 +35,7 @@ class Timeline:
     first_audio: Instant | None = None
     providers: tuple[tuple[str, str], ...] = ()
     basis: TurnBasis = TurnBasis()
+    served: dict[str, str] = field(default_factory=dict)
 
     def metrics(self, turn_id: TurnId) -> Metrics:
         """The durations between the moments."""
@@ -45,7 +49,7 @@ class Timeline:
             llm_first_token_ms=_between(self.started, self.first_token),
             tts_first_audio_ms=_between(self.first_token, self.first_audio),
             response_ms=_between(heard, self.first_audio),
-            providers=dict(self.providers),
+            providers=dict(self.providers) | self.served,
             endpointing=None if end is None else TurnEnd(end.wait_ms, end.reasons),
             early_starts=EarlyStarts(basis.early_starts, basis.was_drafted) if basis.early_starts else None,
         )
@@ -95,6 +99,13 @@ class Timelines:
         if end is not None and end.reasons != ("silence",) and ended is not None and decided is not None:
             # The words were waited for as well; that is the transcript's time.
             self._present.decided = Instant(min(decided, ended + end.wait_ms))
+
+    def serve(self, stage: str, name: str, utterance: int | None = None) -> None:
+        """Who does the work of a stage: for an utterance, or for the present turn."""
+        timeline = (
+            self._present if utterance is None else self._of_utterance.setdefault(utterance, Timeline())
+        )
+        timeline.served[stage] = name
 
     def note(self, output: Output) -> None:
         """Something goes out to the caller."""
