@@ -16,6 +16,7 @@ import uvicorn
 from pydantic import SecretStr
 
 from voice_server.audio.end_of_turn import SmartTurn
+from voice_server.audio.suppress import open_rnnoise
 from voice_server.audio.voice_activity import SileroVad
 from voice_server.clock import Clock, LoopClock
 from voice_server.core import wire
@@ -58,6 +59,7 @@ from voice_server.services.chat import Chat, ChatDefaults
 from voice_server.services.client_tokens import PREFIX as CLIENT_TOKEN
 from voice_server.services.client_tokens import ClientTokens
 from voice_server.services.discovery import Discovery
+from voice_server.services.habits import CallerHabits
 from voice_server.services.indexer import Indexer
 from voice_server.services.keys import INVALID_KEY, KeyHolder, KeyRing
 from voice_server.services.prices import load_prices
@@ -159,7 +161,7 @@ def default_choice(settings: Settings, catalogue: Catalogue) -> Choice:
         system_prompt=settings.system_prompt,
         temperature=settings.temperature,
         max_tokens=settings.max_tokens,
-        policy=TurnPolicy(wire.TurnMode(turns.mode), turns.silence_ms, turns.interrupt),
+        policy=TurnPolicy(wire.TurnMode(turns.mode), turns.silence_ms, turns.interrupt, turns.early_starts),
         vad_threshold=turns.threshold,
         prefix_ms=turns.prefix_ms,
     )
@@ -433,6 +435,7 @@ class VoiceServer:
             SharedVad(self._vad),
             self._score,
             journal or self._journal,
+            CallerHabits(limits.callers_remembered),
             self._clock,
             self._workers,
             session_limits(settings),
@@ -442,6 +445,7 @@ class VoiceServer:
             meter=self.meter,
             tools=self.tools,
             watchers=watchers,
+            suppress=open_rnnoise() if settings.turn_detection.suppress_noise else None,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)

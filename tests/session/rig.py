@@ -15,11 +15,14 @@ from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms, duration_ms
 from voice_server.clock import LoopClock
 from voice_server.core import wire
 from voice_server.core.caller import Caller, Tier
+from voice_server.core.pauses import Habits
+from voice_server.core.policy import TurnPolicy
 from voice_server.fakes.spoken import quiet, speak
 from voice_server.ids import ConversationId, new_session_id
 from voice_server.providers.resilient.chains import llm_chains, stt_chains, tts_chains
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.providers.resilient.policy import Policy
+from voice_server.services.habits import CallerHabits
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.equipment import Equipment
@@ -201,6 +204,7 @@ class House:
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
     strict: bool = False
+    turns: TurnPolicy = TurnPolicy()
     more_stts: Sequence[ScriptedStt] = ()
     more_llms: Sequence[ScriptedLlm] = ()
     more_ttss: Sequence[ScriptedTts] = ()
@@ -210,6 +214,7 @@ class House:
     tools: ToolBox = field(default_factory=ToolBox)
     templates: Templates | None = None
     journal: MemoryJournal = field(default_factory=MemoryJournal)
+    habits: Habits = field(default_factory=lambda: CallerHabits(100))
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def registry(self) -> SessionRegistry:
@@ -219,7 +224,7 @@ class House:
             [self.tts, *self.more_ttss], self.policy, lambda name: None, self.phrases or Phrases()
         )
         catalogue = Catalogue(stt, llm, tts, self.strict, self.detectable)
-        default = Choice(stt[0], llm[0], tts[0], TONE_VOICE, "en-US", "Be brief.")
+        default = Choice(stt[0], llm[0], tts[0], TONE_VOICE, "en-US", "Be brief.", policy=self.turns)
         clock = LoopClock()
         return SessionRegistry(
             Equipment(
@@ -228,6 +233,7 @@ class House:
                 SharedVad(ScriptedVad()),
                 self.score,
                 self.journal,
+                self.habits,
                 clock,
                 self.workers,
                 self.limits,

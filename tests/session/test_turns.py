@@ -119,7 +119,7 @@ async def test_going_on_before_the_transcript_came_is_one_turn() -> None:
         assert [type(one) for one in edges] == [wire.SpeechStartedOut, wire.SpeechStoppedOut] * 2
 
 
-@pytest.mark.parametrize(("probability", "silence_ms"), [(0.9, 250), (0.5, 500), (0.1, 1_000)])
+@pytest.mark.parametrize(("probability", "silence_ms"), [(0.9, 200), (0.5, 300), (0.1, 500)])
 async def test_how_finished_it_sounds_sets_the_wait(probability: float, silence_ms: float) -> None:
     score = ScriptedScore({"Hello": probability}, score_s=0.05)
     async with calling(House(score=score), SEMANTIC) as call:

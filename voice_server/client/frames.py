@@ -150,6 +150,27 @@ class Cost(Struct, frozen=True):
     currency: str
 
 
+class Overlap(_Frame, frozen=True, tag="overlap"):
+    """The user's voice over the reply is being weighed (`active`), or was nothing to stop for."""
+
+    turn_id: str
+    active: bool
+
+
+class Endpointing(msgspec.Struct, frozen=True):
+    """So much silence ended the user's turn, for these reasons."""
+
+    wait_ms: float
+    reasons: list[str]
+
+
+class EarlyStarts(msgspec.Struct, frozen=True):
+    """How often the reply was begun before the turn, and whether the last of these was used."""
+
+    count: int
+    used: bool
+
+
 class Metrics(_Frame, frozen=True, tag="metrics"):
     """How long the stages of a turn took; None where it had no such stage."""
 
@@ -161,6 +182,8 @@ class Metrics(_Frame, frozen=True, tag="metrics"):
     response_ms: float | None
     providers: dict[str, str]
     cost: Cost
+    endpointing: Endpointing | None = None
+    early_starts: EarlyStarts | None = None
 
 
 class Error(_Frame, frozen=True, tag="error"):
@@ -207,6 +230,7 @@ _TaggedFrame = (
     | AudioChunk
     | AudioStreamEnd
     | Interrupted
+    | Overlap
     | ToolCall
     | Metrics
     | Error

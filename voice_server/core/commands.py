@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from voice_server.core.endpointing import Endpointing
 from voice_server.core.history import Message
+from voice_server.core.pauses import Pauses
 from voice_server.core.policy import ReplyOptions
 from voice_server.core.wire import Metrics, Output
 from voice_server.ids import ConversationId, TurnId
@@ -86,6 +88,13 @@ class EndTurn:
     turn_id: TurnId
 
 
+@dataclass(frozen=True, slots=True)
+class Learn:
+    """Know this of the caller from now on."""
+
+    pauses: Pauses
+
+
 # ── To the ears ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -133,10 +142,23 @@ class TranscribeClip:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnBasis:
+    """Why a turn began when it did: the wait that ended it, and the early starts of its utterance.
+
+    `was_drafted`: the last of those became the reply; the others were thrown away.
+    """
+
+    endpointing: Endpointing | None = None
+    early_starts: int = 0
+    was_drafted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StartReply:
     """Write a reply to `messages` and speak it; without messages the words come by `Speak`.
 
     `utterance` names what it answers, for the timings; `language` is what that was heard to be in.
+    `is_draft`: the turn has not begun; run no tool before `ConfirmReply`, and expect `CancelReply`.
     """
 
     generation: int
@@ -145,6 +167,18 @@ class StartReply:
     messages: tuple[Message, ...] | None
     options: ReplyOptions
     language: str | None = None
+    basis: TurnBasis = TurnBasis()
+    is_draft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmReply:
+    """The draft is the reply: its turn begins."""
+
+    generation: int
+    turn_id: TurnId
+    utterance: int
+    basis: TurnBasis
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +214,9 @@ Command = (
     | CloseUtterance
     | TranscribeClip
     | StartReply
+    | ConfirmReply
     | Speak
     | FinishSpeech
     | CancelReply
+    | Learn
 )

@@ -8,6 +8,9 @@ The user's side is a queue of utterances: at most one open at the microphone, an
 waiting for their transcripts, in the order in which they came. The assistant's side is at most one reply. A
 turn begins when the first utterance of the queue is understood and may interrupt; beginning a turn cuts the
 reply before it.
+
+Two things happen before they are certain. A reply may be drafted while it is not yet sure that the user has
+finished (`core.draft`), and a voice over a reply is weighed before it cuts (`core.overlap`).
 """
 
 from collections import deque
@@ -17,8 +20,12 @@ from typing import assert_never
 from voice_server.clock import Instant
 from voice_server.core import commands as do
 from voice_server.core import events as on
-from voice_server.core.endpointing import wait_ms
+from voice_server.core.draft import Draft
+from voice_server.core.endpointing import Evidence, judge, longest_wait_ms
 from voice_server.core.history import History, Message
+from voice_server.core.overlap import Overlap, Verdict
+from voice_server.core.pauses import LONGEST_MS, Pauses
+from voice_server.core.phrases import Phrase, is_invented, phrase_of
 from voice_server.core.policy import ReplyOptions, TurnPolicy
 from voice_server.core.reply import Reply
 from voice_server.core.sentences import Sentence
@@ -29,6 +36,7 @@ from voice_server.core.wire import (
     ErrorOut,
     Interrupted,
     Output,
+    OverlapOut,
     PartialOut,
     SpeechStartedOut,
     SpeechStoppedOut,
@@ -43,6 +51,9 @@ from voice_server.ids import ConversationId, MessageId, TurnId
 CORRECTION_MS = 1_000.0
 """How long after a cut the client may still say how much had been heard."""
 
+ANSWERING_MS = 1_000.0
+"""So near its end, what is said over a question answers it: "yes" is no nod then."""
+
 
 class Conversation:
     """The state of one session's conversation.
@@ -50,6 +61,7 @@ class Conversation:
     Args:
         seed: makes this session's turn and message ids its own.
         history: what was said before.
+        pauses: how this caller is known to pause.
         is_paced: whether replies to live input are.
         language: in which the server apologises (BCP 47).
     """
@@ -61,6 +73,7 @@ class Conversation:
         policy: TurnPolicy | None = None,
         history: History | None = None,
         *,
+        pauses: Pauses | None = None,
         is_paced: bool = True,
         language: str = "en",
     ) -> None:
@@ -68,7 +81,9 @@ class Conversation:
         self.conversation_id = conversation_id
         self.policy = policy or TurnPolicy()
         self.history = history or History()
+        self.pauses = pauses or Pauses()
         self.reply: Reply | None = None
+        self.draft: Draft | None = None
         self.open: Utterance | None = None
         self.waiting: deque[Utterance] = deque()
         self.status: StatusKind | None = None
@@ -77,14 +92,32 @@ class Conversation:
         self._seed = seed
         self._utterances = self._generations = self._turns = self._messages = 0
         self._cut: tuple[Reply, Instant, Message] | None = None
+        self._stopped_at_ms: float | None = None  # where the voice that the present reply answers ended
+        self._usual_dbfs: float | None = None  # how loud this caller speaks
         self._commands: list[do.Command] = []
 
     @property
     def wake_at(self) -> Instant | None:
-        """When the last of a sent reply is heard; None while nothing is waited for."""
-        if self.reply is None or not self.reply.has_turn_ended or self.reply.playout.is_paused:
-            return None
-        return self.reply.heard_by
+        """When the last of a sent reply is heard, or patience with a voice over it ends; None: never."""
+        moments: list[Instant] = []
+        if self.reply and self.reply.has_turn_ended and not self.reply.playout.is_paused:
+            moments.append(self.reply.heard_by)
+        overlap = self._overlap if self.policy.interrupt else None
+        if overlap is not None and overlap.decide_by is not None:
+            moments.append(overlap.decide_by)
+        return min(moments, default=None)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether no more of the reply is to be sent for now: a voice over it is being weighed."""
+        overlap = self._overlap if self.policy.interrupt else None
+        return overlap is not None and overlap.is_holding
+
+    def ahead_ms(self, now: Instant) -> float:
+        """How much of the audio that the mouth has given is still to be heard."""
+        if self.draft is not None:
+            return self.draft.ahead_ms
+        return self.reply.playout.ahead_ms(now) if self.reply else 0.0
 
     def utterance(self, number: int) -> Utterance | None:
         """The utterance of this number, while it is open or waits for its turn."""
@@ -106,12 +139,14 @@ class Conversation:
             case on.EndOfTurnScored(utterance, revision, probability):
                 one = self.open
                 if one and (one.id, one.revision) == (utterance, revision) and not one.is_speaking:
-                    self._watch(one, probability)
+                    one.probability = probability
+                    self._watch(one)
             case on.PartialTranscribed(utterance, text):
                 if self.open and self.open.id == utterance:
                     self._show_partial(self.open, text)
+                    self._weigh(self.open, text.strip(), now)
             case on.Transcribed(utterance, revision) | on.TranscriptionFailed(utterance, revision):
-                self._understand(utterance, revision, event)
+                self._understand(utterance, revision, event, now)
             case on.StreamOpened():
                 if self.reply is None and not self.waiting:
                     self._show_status(StatusKind.LISTENING)
@@ -148,8 +183,10 @@ class Conversation:
                 self._report_playback(turn_id, played_ms, now)
             case on.PolicyChanged(policy, language):
                 self.policy, self.language = policy, language or self.language
+                self._drop_draft()
             case on.ConversationChanged(conversation_id, messages):
                 self._interrupt("message", now)
+                self._drop_draft()
                 self.conversation_id, self._cut = conversation_id, None
                 self.history = History(tuple(messages))
             case on.Detached(at_ms):
@@ -164,16 +201,19 @@ class Conversation:
             case on.ReplyWritten() | on.ReplyFinished() | on.ReplyFailed() | on.ToolCalled():
                 if self.reply and self.reply.generation == event.generation:
                     self.reply.write(event)
+                elif self.draft and self.draft.reply.generation == event.generation:
+                    self._write_draft(self.draft, event)
             case on.ToolsSlow(generation, words):
                 if self.reply and self.reply.generation == generation:
                     self.reply.bridge(words, now)
             case on.AudioProduced() | on.SpeechFinished() | on.SpeechFailed():
                 if self.reply and self.reply.generation == event.generation:
-                    if isinstance(event, on.AudioProduced) and self.reply.is_audio_wanted:
-                        self._show_status(StatusKind.SPEAKING)
-                    self.reply.speak(event, now)
+                    self._speak(self.reply, event, now)
+                elif self.draft and self.draft.reply.generation == event.generation:
+                    self.draft.audio.append(event)
             case on.Tick():
-                pass
+                if self.open:
+                    self._weigh(self.open, self.open.partial, now)
             case _:
                 assert_never(event)
         self._settle(now)
@@ -188,18 +228,23 @@ class Conversation:
     ) -> None:
         match event:
             case on.SpeechStarted(at_ms):
+                self._notice_pause(at_ms, now)
                 one = self.open or self._take_back(at_ms) or self._open(Source.SPEECH, at_ms)
+                if one.overlap is None and (reply := self.reply) and self._is_weighed(reply, now):
+                    one.overlap = Overlap(reply.generation, reply.playout.heard_ms(now))
                 one.speaks_on()
             case on.InputBegan(at_ms):
                 if self.open is None:
                     self._open(Source.COMMIT, at_ms).speaks_on()
-            case on.SpeechConfirmed():
-                if self.open and self.policy.interrupt:
-                    self._interrupt("speech", now)
+            case on.SpeechConfirmed(_, level_dbfs):
+                if self.open:
+                    self._confirm(self.open, level_dbfs, now)
             case on.SpeechStopped(at_ms):
                 if self.open and self.open.is_speaking:
                     self._stop_speaking(self.open, at_ms)
-                    self._watch(self.open, None)
+                    self._watch(self.open)
+                    if self.open.overlap is not None:
+                        self.open.overlap.fall_silent(now)
             case _:
                 assert_never(event)
 
@@ -228,9 +273,28 @@ class Conversation:
         semantic = self.policy.mode is TurnMode.SEMANTIC and one.source is Source.SPEECH
         self._do(do.Settle(one.id, one.revision, score=semantic))
 
-    def _watch(self, one: Utterance, probability: float | None) -> None:
-        one.silence_until_ms = one.stopped_at_ms + wait_ms(self.policy, probability)
-        self._do(do.WatchSilence(one.silence_until_ms))
+    def _watch(self, one: Utterance) -> None:
+        """How long to wait. What the words say is waited for: without them no turn could begin anyway."""
+        text, language = (one.heard.text, one.heard.language) if one.heard else (None, None)
+        evidence = Evidence(one.probability, text, language, self.pauses, one.has_interrupted)
+        one.endpointing = judge(self.policy, evidence)
+        wait_ms = one.endpointing.wait_ms if one.is_understood else longest_wait_ms(self.policy)
+        if (until_ms := one.stopped_at_ms + wait_ms) != one.silence_until_ms:
+            one.silence_until_ms = until_ms
+            self._do(do.WatchSilence(until_ms))
+
+    def _notice_pause(self, at_ms: float, now: Instant) -> None:
+        """The caller goes on: so long is a pause of this caller's, even if it was taken for the end."""
+        if self.open and self.open.source is Source.SPEECH and self.open.revision:
+            self._learn(at_ms - self.open.stopped_at_ms)
+        elif self._stopped_at_ms is not None and (self.reply is None or not self.reply.playout.heard_ms(now)):
+            self._learn(at_ms - self._stopped_at_ms)
+        self._stopped_at_ms = None
+
+    def _learn(self, pause_ms: float) -> None:
+        if 0 < pause_ms <= LONGEST_MS:
+            self.pauses = self.pauses.and_then(pause_ms)
+            self._do(do.Learn(self.pauses))
 
     def _decide(self) -> None:
         """The user has finished."""
@@ -239,6 +303,7 @@ class Conversation:
         self.open, one.is_decided = None, True
         self.waiting.append(one)
         if one.source is Source.SPEECH:
+            self._stopped_at_ms = one.stopped_at_ms
             self._show(SpeechStoppedOut(one.stopped_at_ms))
         if self.reply is None:
             self._show_status(StatusKind.PROCESSING)
@@ -282,16 +347,81 @@ class Conversation:
             one.partial = text
             self._show(PartialOut(text))
 
-    def _understand(self, utterance: int, revision: int, event: on.Event) -> None:
+    def _understand(self, utterance: int, revision: int, event: on.Event, now: Instant) -> None:
         one = self.utterance(utterance)
         if one is None or one.revision != revision:
             return
         if isinstance(event, on.Transcribed):
-            one.heard = event
+            is_nothing = one.source is Source.SPEECH and not one.is_confirmed and is_invented(event.text)
+            one.heard = replace(event, text="") if is_nothing else event
             if not one.is_decided:
-                self._show_partial(one, event.text.strip())
+                self._show_partial(one, one.heard.text.strip())
+            self._weigh(one, one.heard.text.strip(), now)
         elif isinstance(event, on.TranscriptionFailed):
             one.failure = event.error
+        if one is self.open and not one.is_speaking and one.source is Source.SPEECH:
+            self._watch(one)
+
+    # ── A voice over a reply ─────────────────────────────────────────────────────────────────────
+
+    @property
+    def _overlap(self) -> Overlap | None:
+        return self.open.overlap if self.open else None
+
+    def _is_weighed(self, reply: Reply, now: Instant) -> bool:
+        """Whether the caller hears this reply, and what is said over it may be no interruption."""
+        if self.policy.mode is not TurnMode.SEMANTIC or not reply.options.paced or reply.playout.is_paused:
+            return False
+        left_ms = reply.playout.sent_ms - reply.playout.heard_ms(now)
+        is_asked = reply.is_text_whole and reply.written.rstrip().endswith("?") and left_ms < ANSWERING_MS
+        return reply.playout.sent_ms > 0 and not is_asked
+
+    def _confirm(self, one: Utterance, level_dbfs: float | None, now: Instant) -> None:
+        """The voice has lasted long enough to cut, or to be weighed."""
+        one.is_confirmed = True
+        one.level_dbfs = level_dbfs if one.level_dbfs is None else one.level_dbfs
+        if one.overlap is None:
+            if self.policy.interrupt:
+                self._interrupt("speech", now)
+            return
+        is_known = level_dbfs is not None and self._usual_dbfs is not None
+        one.overlap.confirm((level_dbfs or 0) - (self._usual_dbfs or 0) if is_known else None, now)
+        self._weigh(one, one.partial, now)
+
+    def _weigh(self, one: Utterance, text: str, now: Instant) -> None:
+        """Whether what is said over a reply cuts it. Nods, echoes and voices far away are no turn."""
+        if (overlap := one.overlap) is None or (one.heard is None and not self.policy.interrupt):
+            return
+        reply = self.reply if self.reply and self.reply.generation == overlap.generation else None
+        ours = reply.said_between(*overlap.audible_ms(reply.playout.heard_ms(now))) if reply else ""
+        match overlap.judge(text, ours, now, is_whole=one.heard is not None):
+            case Verdict.HOLD:
+                self._show_overlap(overlap, reply, is_active=overlap.is_ducking)
+            case Verdict.CUT:
+                one.overlap, one.has_interrupted = None, self.policy.interrupt
+                if reply and self.policy.interrupt:
+                    self._interrupt("speech", now)
+                else:
+                    self._show_overlap(overlap, reply, is_active=False)
+            case Verdict.PASS:
+                self._show_overlap(overlap, reply, is_active=False)
+                self._dismiss(one)
+            case never:
+                assert_never(never)
+
+    def _show_overlap(self, overlap: Overlap, reply: Reply | None, *, is_active: bool) -> None:
+        if reply and overlap.is_shown != is_active:
+            overlap.is_shown = is_active
+            self._show(OverlapOut(reply.turn_id, is_active))
+
+    def _dismiss(self, one: Utterance) -> None:
+        """It was nothing that is answered."""
+        if one is self.open:
+            self.open = None
+            self._show(SpeechStoppedOut(one.stopped_at_ms))
+        else:
+            self.waiting.remove(one)
+        self._close(one)
 
     def _close(self, one: Utterance) -> None:
         if one.source is not Source.TEXT:
@@ -302,8 +432,12 @@ class Conversation:
     def _settle(self, now: Instant) -> None:
         """Bring to an end what has ended, begin what can begin."""
         self._finish_what_is_heard(now)
+        if self.draft and not self._is_still_good(self.draft):
+            self._drop_draft()
         while self.waiting and self.waiting[0].is_understood and self._may_begin(self.waiting[0]):
             self._begin_turn(self.waiting.popleft(), now)
+        if self._is_worth_drafting():
+            self._start_draft()
         if self.reply is None and not self.waiting and self.status not in (None, StatusKind.LISTENING):
             self._show_status(StatusKind.LISTENING)
 
@@ -324,6 +458,9 @@ class Conversation:
                 )
             return
         self._interrupt("speech" if one.is_live else "message", now)
+        if one.level_dbfs is not None:
+            usual_dbfs = one.level_dbfs if self._usual_dbfs is None else self._usual_dbfs
+            self._usual_dbfs = 0.7 * usual_dbfs + 0.3 * one.level_dbfs
         turn_id, message = self._new_turn(), Message(self._new_message(), "user", text)
         spoken = one.source is not Source.TEXT
         language, confidence = one.heard.language, one.heard.confidence
@@ -331,7 +468,11 @@ class Conversation:
         self._record(do.UserSaid(turn_id, message, spoken, language, confidence))
         if spoken:
             self._show(TranscriptionOut(turn_id, text, language, confidence))
-        self._start_reply(turn_id, one.options, now, utterance=one.id, language=language)
+        if (draft := self.draft) is not None:
+            self._confirm_draft(draft, one, now)
+        else:
+            basis = do.TurnBasis(one.endpointing, one.early_starts)
+            self._start_reply(turn_id, one.options, now, utterance=one.id, language=language, basis=basis)
 
     def _fail_to_hear(self, one: Utterance, error: VoiceServerError, now: Instant) -> None:
         """No transcript: say so on the wire, and aloud where the caller waits for sound."""
@@ -352,6 +493,7 @@ class Conversation:
         *,
         utterance: int | None = None,
         language: str | None = None,
+        basis: do.TurnBasis = do.TurnBasis(),  # noqa: B008 (frozen)
         asks_model: bool = True,
     ) -> Reply:
         self._generations += 1
@@ -368,8 +510,93 @@ class Conversation:
             reply.playout.pause(now)
         self._show_status(StatusKind.PROCESSING)
         messages = self.history.messages if asks_model else None
-        self._do(do.StartReply(reply.generation, turn_id, utterance, messages, options, language))
+        self._do(do.StartReply(reply.generation, turn_id, utterance, messages, options, language, basis))
         return reply
+
+    def _speak(
+        self, reply: Reply, event: on.AudioProduced | on.SpeechFinished | on.SpeechFailed, now: Instant
+    ) -> None:
+        if isinstance(event, on.AudioProduced) and reply.is_audio_wanted:
+            self._show_status(StatusKind.SPEAKING)
+        reply.speak(event, now)
+
+    # ── A reply before its turn ──────────────────────────────────────────────────────────────────
+
+    def _is_worth_drafting(self) -> bool:
+        """Whether the user has probably finished, and all that is missing is certainty."""
+        one = self.open
+        if one is None or one.is_speaking or one.heard is None or one.source is not Source.SPEECH:
+            return False
+        is_free = self.reply is None and self.draft is None and not self.waiting and self._is_attached
+        is_allowed = one.early_starts < self.policy.early_starts and one.overlap is None
+        phrase = phrase_of(one.heard.text, one.heard.language)
+        return is_free and is_allowed and phrase not in (Phrase.UNKNOWN, Phrase.OPEN, Phrase.DICTATION)
+
+    def _start_draft(self) -> None:
+        one = self.open
+        assert one is not None and one.heard is not None
+        one.early_starts += 1
+        self._generations += 1
+        # The ids that the turn will get: whatever else begins before it drops the draft.
+        draft = Draft(one.id, one.revision, one.heard.text.strip(), self._do)
+        message = Message(self._message_id(self._messages + 1), "user", draft.text)
+        draft.reply = Reply(
+            self._generations,
+            self._turn_id(self._turns + 1),
+            self.conversation_id,
+            self._message_id(self._messages + 2),
+            one.options,
+            draft.take,
+        )
+        self.draft = draft
+        messages = History((*self.history.messages, message)).messages
+        reply = draft.reply
+        language = one.heard.language
+        self._do(
+            do.StartReply(
+                reply.generation, reply.turn_id, one.id, messages, one.options, language, is_draft=True
+            )
+        )
+
+    def _is_still_good(self, draft: Draft) -> bool:
+        """Whether its utterance is the next to begin a turn, and stands as it was."""
+        one = self.waiting[0] if self.waiting else self.open
+        if one is None or one.heard is None or self.reply is not None:
+            return False
+        is_same = (one.id, one.revision) == (draft.utterance, draft.revision) and not one.is_speaking
+        return is_same and one.failure is None and one.heard.text.strip() == draft.text
+
+    def _confirm_draft(self, draft: Draft, one: Utterance, now: Instant) -> None:
+        """The user had finished: the draft is the reply."""
+        self.draft, self.reply = None, draft.reply
+        reply = draft.reply
+        assert self._new_message() == reply.message_id
+        reply.wish = self._do
+        if not self._is_attached:
+            reply.playout.pause(now)
+        self._show_status(StatusKind.PROCESSING)
+        basis = do.TurnBasis(one.endpointing, one.early_starts, was_drafted=True)
+        self._do(do.ConfirmReply(reply.generation, reply.turn_id, one.id, basis))
+        for command in draft.held:
+            self._do(command)
+        for event in draft.audio:
+            self._speak(reply, event, now)
+
+    def _write_draft(
+        self, draft: Draft, event: on.ReplyWritten | on.ReplyFinished | on.ReplyFailed | on.ToolCalled
+    ) -> None:
+        is_empty = isinstance(event, on.ReplyFinished) and not draft.reply.written
+        if is_empty or isinstance(event, on.ReplyFailed):
+            self._drop_draft()  # the turn itself may fare better
+        else:
+            draft.reply.write(event)
+
+    def _drop_draft(self) -> None:
+        if (draft := self.draft) is not None:
+            self.draft = None
+            self._do(do.CancelReply(draft.reply.generation))
+
+    # ── The end of a reply ───────────────────────────────────────────────────────────────────────
 
     def _finish_what_is_heard(self, now: Instant) -> None:
         """A reply of which everything is sent and heard is over."""
@@ -410,6 +637,7 @@ class Conversation:
             if better != message and reply.options.wants_audio:
                 self._cut = (reply, cut_at, better)
                 self.history.correct(better)
+                self._drop_draft()
                 self._record(do.AssistantHeard(reply.turn_id, better, heard_ms, complete=False))
 
     # ── Saying so ────────────────────────────────────────────────────────────────────────────────
@@ -433,8 +661,14 @@ class Conversation:
 
     def _new_turn(self) -> TurnId:
         self._turns += 1
-        return TurnId(f"turn_{self._seed}{self._turns:05}")
+        return self._turn_id(self._turns)
 
     def _new_message(self) -> MessageId:
         self._messages += 1
-        return MessageId(f"msg_{self._seed}{self._messages:05}")
+        return self._message_id(self._messages)
+
+    def _turn_id(self, number: int) -> TurnId:
+        return TurnId(f"turn_{self._seed}{number:05}")
+
+    def _message_id(self, number: int) -> MessageId:
+        return MessageId(f"msg_{self._seed}{number:05}")

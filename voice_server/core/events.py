@@ -25,9 +25,10 @@ class SpeechStarted:
 
 @dataclass(frozen=True, slots=True)
 class SpeechConfirmed:
-    """The voice has lasted long enough to be no cough."""
+    """The voice has lasted long enough to be no cough. `level_dbfs`: how loud it is."""
 
     at_ms: float
+    level_dbfs: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,8 @@ class ToolsSlow:
 class AudioProduced:
     """A chunk on its way out, encoded. Heard to its end, the reply is heard up to `end_char`.
 
-    `format` and `rate_hz` are those of the whole reply; `words` are those that begin in this chunk.
+    `format` and `rate_hz` are those of the whole reply; `words` are those that begin in this chunk. `timing`:
+    better knowledge of audio that is out already, positions in the reply's audio and the character reached.
     """
 
     generation: int
@@ -249,6 +251,7 @@ class AudioProduced:
     words: str
     format: str
     rate_hz: int
+    timing: tuple[tuple[float, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

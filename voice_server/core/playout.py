@@ -5,6 +5,8 @@ report is taken to play what it gets at once and without gaps: chunks queue behi
 they are sent.
 """
 
+from collections.abc import Sequence
+
 from voice_server.clock import Instant
 
 _UNSPACED = "\u2e80"
@@ -45,6 +47,15 @@ class Playout:
         self.sent_ms += duration_ms
         self.chunks += 1
         self._marks.append((self.sent_ms, max(end_char, self._marks[-1][1])))
+
+    def correct(self, timing: Sequence[tuple[float, int]]) -> None:
+        """Better knowledge of the latest audio: which character is reached at these positions of it."""
+        known = [mark for mark in timing if 0 < mark[0] <= self.sent_ms]
+        if known:
+            before = [mark for mark in self._marks if mark[0] < known[0][0]]
+            self._marks = [*before, *known]
+            if known[-1][0] < self.sent_ms:
+                self._marks.append((self.sent_ms, known[-1][1]))
 
     def report(self, played_ms: float, now: Instant) -> None:
         """The client says how much it has played."""

@@ -10,12 +10,14 @@ class TurnPolicy:
     """When a turn ends and what may interrupt.
 
     `silence_ms` of quiet end a turn; in semantic mode that is the wait for an utterance of which it is
-    unclear whether it is finished. `interrupt` lets speech cut a reply.
+    unclear whether it is finished. `interrupt` lets speech cut a reply. `early_starts`: how often an
+    utterance may be answered before it is known to be finished.
     """
 
     mode: TurnMode = TurnMode.SEMANTIC
     silence_ms: float = 500.0
     interrupt: bool = True
+    early_starts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,10 @@ class Reply:
             return self.written
         return whole_words(self.written, self.playout.characters(heard_ms))
 
+    def said_between(self, start_ms: float, end_ms: float) -> str:
+        """What it said from one position of its audio to another, give or take a word."""
+        return self.written[self.playout.characters(start_ms) : self.playout.characters(end_ms)]
+
     # ── Text ─────────────────────────────────────────────────────────────────────────────────────
 
     def write(self, event: on.ReplyWritten | on.ReplyFinished | on.ReplyFailed | on.ToolCalled) -> None:
@@ -177,6 +181,7 @@ class Reply:
             self.is_audio_open = True
             self._show(AudioStart(self.turn_id, event.format, event.rate_hz))
         index = self.playout.chunks
+        self.playout.correct([(at_ms, min(char, len(self.written))) for at_ms, char in event.timing])
         self.playout.send(event.duration_ms, min(event.end_char, len(self.written)), now)
         self._show(AudioOut(self.turn_id, event.data, index, event.duration_ms, event.words))
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from voice_server.core.endpointing import Endpointing
 from voice_server.core.events import Transcribed
+from voice_server.core.overlap import Overlap
 from voice_server.core.policy import ReplyOptions
 from voice_server.errors import VoiceServerError
 
@@ -21,7 +23,9 @@ class Source(StrEnum):
 class Utterance:
     """`revision` counts its stretches of speech: a transcript of an older one is worthless.
 
-    It is *decided* once the user has finished; it then waits for its transcript, and for its turn.
+    It is *decided* once the user has finished; it then waits for its transcript, and for its turn. It is
+    *confirmed* if a voice in it lasted too long to be a cough. `probability`: how finished the present
+    revision sounds.
     """
 
     id: int
@@ -32,6 +36,13 @@ class Utterance:
     is_decided: bool = False
     stopped_at_ms: float = 0.0
     silence_until_ms: float = 0.0
+    is_confirmed: bool = False
+    level_dbfs: float | None = None
+    probability: float | None = None
+    endpointing: Endpointing | None = None
+    overlap: Overlap | None = None
+    has_interrupted: bool = False
+    early_starts: int = 0
     partial: str = ""
     heard: Transcribed | None = None
     failure: VoiceServerError | None = None
@@ -50,5 +61,6 @@ class Utterance:
         """Voice is heard (again): whatever was understood is not the whole."""
         self.revision += 1
         self.is_speaking = True
+        self.probability = None
         self.heard = None
         self.failure = None

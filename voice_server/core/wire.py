@@ -380,6 +380,15 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class OverlapOut:
+    """The caller's voice is heard over a reply. `is_active`: it is being weighed, a client may lower the
+    reply's volume; when it no longer is, the reply goes on."""
+
+    turn_id: TurnId
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """The model wants a tool of the client's; `arguments` is JSON text."""
 
@@ -387,6 +396,22 @@ class ToolCall:
     call_id: str
     name: str
     arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    """So much silence ended the user's turn, for these reasons."""
+
+    wait_ms: float
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStarts:
+    """How often the reply was begun before the turn, and whether the last of these became the reply."""
+
+    count: int
+    was_used: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,6 +427,8 @@ class Metrics:
     providers: Mapping[str, str]
     cost_amount: float = 0.0
     cost_currency: str = "USD"
+    endpointing: TurnEnd | None = None
+    early_starts: EarlyStarts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,6 +471,7 @@ Output = (
     | AudioOut
     | AudioEnd
     | Interrupted
+    | OverlapOut
     | ToolCall
     | Metrics
     | ErrorOut

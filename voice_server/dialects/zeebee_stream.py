@@ -28,6 +28,7 @@ from voice_server.core.wire import (
     Metrics,
     Output,
     OutputAudioChanges,
+    OverlapOut,
     PartialOut,
     Pong,
     SessionEnded,
@@ -129,6 +130,7 @@ class ZeebeeStreamDialect:
                 | AudioStart()
                 | AudioEnd()
                 | Interrupted()
+                | OverlapOut()
                 | ToolCall()
                 | Pong()
             ):

@@ -268,14 +268,16 @@ class AudioChunk:
     """PCM16 mono at the provider's rate, any length.
 
     `piece` counts the texts taken from the iterator: this audio speaks the `piece`-th of them (from 0).
-    `ends_piece` is true on the last chunk of its piece. `provider`: whose voice it is,
-    where that is not plain.
+    `ends_piece` is true on the last chunk of its piece. `provider`: whose voice it is, where not plain.
+    `timing`, where the vendor knows: positions within the audio of the piece, in ms, and how many characters
+    of its text are spoken by then.
     """
 
     pcm: bytes
     piece: int
     ends_piece: bool = False
     provider: str | None = None
+    timing: tuple[tuple[float, int], ...] = ()
 
 
 class TextToSpeech(Provider, Protocol):

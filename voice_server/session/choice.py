@@ -423,10 +423,11 @@ def _turn_detection(choice: Choice, changes: TurnDetectionChanges | None) -> Map
         return {}
     policy = choice.policy
     return {
-        "policy": TurnPolicy(
-            changes.mode if changes.mode is not None else policy.mode,
-            _within("silence_ms", changes.silence_ms, policy.silence_ms, 100, 10_000),
-            changes.interrupt if changes.interrupt is not None else policy.interrupt,
+        "policy": replace(
+            policy,
+            mode=changes.mode if changes.mode is not None else policy.mode,
+            silence_ms=_within("silence_ms", changes.silence_ms, policy.silence_ms, 100, 10_000),
+            interrupt=changes.interrupt if changes.interrupt is not None else policy.interrupt,
         ),
         "vad_threshold": _within("threshold", changes.threshold, choice.vad_threshold, 0.05, 0.95),
         "prefix_ms": _within("prefix_ms", changes.prefix_ms, choice.prefix_ms, 0, 2_000),

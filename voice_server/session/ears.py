@@ -13,6 +13,8 @@ import structlog
 
 from voice_server.audio.format import STT_RATE_HZ, InputFormat, bytes_of_ms
 from voice_server.audio.incoming import InputDecoder, open_decoder
+from voice_server.audio.level import level_dbfs
+from voice_server.audio.suppress import NoiseSuppressor
 from voice_server.audio.voice_activity import EdgeKind, VadSettings, VoiceDetector, VoiceEdge
 from voice_server.clock import Clock, Instant
 from voice_server.core import commands as do
@@ -33,6 +35,7 @@ Serve = Callable[[str, str, int | None], None]
 
 _DETECTION_MS = 400  # how late an edge may be told; the beginning of the voice must still be at hand then
 _SCORED_MS = 8_000  # what the end-of-turn model looks at
+_CONFIRMED_MS = 200  # of voice, at the moment it is confirmed
 _STALL_STEP_MS = 100
 _SPARE_BYTES = bytes_of_ms(1_000, STT_RATE_HZ)
 _BYTES_PER_MS = bytes_of_ms(1, STT_RATE_HZ)
@@ -51,6 +54,7 @@ class Ears:
 
     Args:
         score: how finished an utterance sounds (PCM16 16 kHz); None where there is no such model.
+        suppress: makes what takes the noise out of a stream; None where it is to stay.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Ears:
         score: Score | None,
         limits: SessionLimits,
         serve: Serve,
+        suppress: Callable[[], NoiseSuppressor] | None = None,
     ) -> None:
         self._emit = emit
         self._spawn = spawn
@@ -71,6 +76,8 @@ class Ears:
         self._limits = limits
         self._serve = serve
         self._choice: Choice | None = None
+        self._suppress = suppress
+        self._suppressor: NoiseSuppressor | None = None
         self._decoder: InputDecoder | None = None
         self._detector: VoiceDetector | None = None
         self._origin_ms = 0.0  # where the detector began to count
@@ -104,6 +111,7 @@ class Ears:
         """A stream begins; positions go on where the last one ended."""
         self._choice = choice
         self._decoder = open_decoder(form)
+        self._suppressor = self._suppress() if self._suppress is not None else None
         self._accounted_at = self._clock.now()
         self._listen_anew()
         self._await_stall()  # the utterance of the stream before may yet be gone on with
@@ -125,6 +133,8 @@ class Ears:
         assert self._decoder is not None
         pcm = self._decoder.push(data)
         passed_ms = len(pcm) / _BYTES_PER_MS
+        if self._suppressor is not None:
+            pcm = self._suppressor.push(pcm)
         # Audio that comes at once, in long pieces or too fast, fills the time it lasts: its end is no stall.
         self._accounted_at = Instant(max(self._accounted_at, self._clock.now()) + passed_ms)
         self._is_stalled = False
@@ -134,8 +144,11 @@ class Ears:
     def close_stream(self) -> None:
         """The stream ends; what is being transcribed goes on."""
         if self._decoder is not None:
-            self._take(self._decoder.finish())
-        self._decoder = None
+            rest = self._decoder.finish()
+            if self._suppressor is not None:
+                rest = self._suppressor.push(rest) + self._suppressor.flush()
+            self._take(rest)
+        self._decoder = self._suppressor = None
         self._use_detector(None)
         self._silence_until_ms = None
 
@@ -195,7 +208,8 @@ class Ears:
                 self._silence_until_ms = None
                 self._emit(on.SpeechStarted(at_ms))
             case EdgeKind.CONFIRMED:
-                self._emit(on.SpeechConfirmed(at_ms))
+                voice = bytes(self._recent[-bytes_of_ms(_CONFIRMED_MS, STT_RATE_HZ) :])
+                self._emit(on.SpeechConfirmed(at_ms, level_dbfs(voice)))
             case EdgeKind.STOPPED:
                 self._emit(on.SpeechStopped(at_ms))
 

@@ -1,11 +1,13 @@
 """What sessions share; `app` makes it once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
+from voice_server.audio.suppress import NoiseSuppressor
 from voice_server.clock import Clock
 from voice_server.core.journal import Journal
+from voice_server.core.pauses import Habits
 from voice_server.core.usage import Unmetered, UsageMeter
 from voice_server.ops.turns import TurnWatcher
 from voice_server.providers.resilient.phrases import Phrases
@@ -19,14 +21,15 @@ from voice_server.tools.box import ToolBox
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """Providers and models, limits, clock, journal, tools. `workers` decode clips; `default` is what a
-    session uses that wishes for nothing; `phrases` are what can be said without a voice."""
+    """Providers and models, limits, clock, journal, habits, tools. `workers` decode clips; `default` is
+    what a session uses that wishes for nothing; `phrases` are what can be said without a voice."""
 
     catalogue: Catalogue
     default: Choice
     vad: SharedVad
     score: Score | None
     journal: Journal
+    habits: Habits
     clock: Clock
     workers: Executor
     limits: SessionLimits = SessionLimits()
@@ -36,3 +39,4 @@ class Equipment:
     meter: UsageMeter = Unmetered()
     tools: ToolBox = field(default_factory=ToolBox)
     watchers: Sequence[TurnWatcher] = ()
+    suppress: Callable[[], NoiseSuppressor] | None = None

@@ -45,13 +45,22 @@ class Mind:
         emit: Callable[[Event], None],
         serve: Serve,
         tooling: Tooling,
+        *,
+        is_draft: bool = False,
     ) -> None:
         self._generation = generation
         self._llm = llm
+        self._confirmed = asyncio.Event()
+        if not is_draft:
+            self._confirmed.set()
         self._request = request
         self._emit = emit
         self._serve = serve
         self._tooling = tooling
+
+    def confirm(self) -> None:
+        """The turn has begun: tools may run."""
+        self._confirmed.set()
 
     async def run(self) -> None:
         """Write until the reply is whole or has failed."""
@@ -64,6 +73,7 @@ class Mind:
                     self._emit(ReplyFinished(self._generation))
                     return
                 asked = ChatMessage("assistant", text, tool_uses=tuple(uses))
+                await self._confirmed.wait()  # a tool has effects, a draft must have none
                 answers = await self._tooling.answers(uses)
                 request = replace(request, messages=[*request.messages, asked, *answers])
             raise ProviderError("The model kept calling tools without answering.", stage="llm")

@@ -9,6 +9,7 @@ import structlog
 
 from voice_server.audio.format import OutputFormat, bytes_of_ms, duration_ms
 from voice_server.audio.outgoing import OutputEncoder, open_encoder
+from voice_server.audio.timing import Timing, time_words
 from voice_server.core.events import AudioProduced, Event, SpeechFailed, SpeechFinished
 from voice_server.core.sentences import Sentence
 from voice_server.errors import ProviderError, VoiceServerError
@@ -62,6 +63,10 @@ class Mouth:
         self._spoken: list[Piece] = []  # those the voice has taken, in order
         self._encoder: OutputEncoder | None = None
         self._piece_ms = 0.0  # of the present piece, what went out
+        self._piece_pcm = bytearray()
+        self._piece_timing = Timing(())  # empty while it can only be guessed
+        self._corrections: tuple[tuple[float, int], ...] = ()
+        self._sent_ms = 0.0  # of the reply, what went into the encoder
         self._told_char = 0  # of the present piece, up to where the words were told
         self._unsent_ms = 0.0  # encoded, but still within the encoder
         self._end_char = 0
@@ -135,6 +140,7 @@ class Mouth:
 
     async def _send_chunk(self, chunk: AudioChunk, rate_hz: int) -> None:
         piece = self._spoken[chunk.piece]
+        self._time(chunk, piece, rate_hz)
         if chunk.provider is not None:
             self._serve("tts", chunk.provider, None)
         total_ms = self._piece_ms + duration_ms(len(chunk.pcm), rate_hz)
@@ -144,8 +150,33 @@ class Mouth:
             await self._pace(duration_ms(len(pcm), rate_hz))
             self._send(pcm, rate_hz, piece, total_ms if chunk.ends_piece else None)
         if chunk.ends_piece:
+            self._piece_pcm.clear()
+            self._piece_timing = Timing(())
             self._piece_ms, self._told_char = 0.0, 0
             self._end_char = max(self._end_char, piece.end)
+
+    def _time(self, chunk: AudioChunk, piece: Piece, rate_hz: int) -> None:
+        """Find out where the words of a piece are: the vendor says it, or its whole audio shows it."""
+        if not piece.is_written:
+            return
+        self._piece_pcm += chunk.pcm
+        if chunk.timing:
+            self._piece_timing = Timing((*self._piece_timing.marks, *chunk.timing))
+        elif chunk.ends_piece and not self._piece_timing.marks:
+            self._piece_timing = time_words(bytes(self._piece_pcm), rate_hz, piece.text)
+            begins_ms = self._sent_ms - self._piece_ms
+            self._corrections = tuple(
+                (begins_ms + at_ms, piece.start + characters)
+                for at_ms, characters in self._piece_timing.marks
+                if at_ms <= self._piece_ms
+            )
+
+    def _characters(self, length: int, total_ms: float | None) -> int:
+        """How many characters of the present piece are spoken with what went out."""
+        if self._piece_timing.marks:
+            is_over = total_ms is not None and self._piece_ms >= total_ms
+            return length if is_over else min(self._piece_timing.characters(self._piece_ms), length)
+        return min(round(self._piece_ms * CHARS_PER_MS), length)
 
     async def _pace(self, chunk_ms: float) -> None:
         most_ms = self._delivery.most_ahead_ms
@@ -158,8 +189,7 @@ class Mouth:
         words = ""
         if piece.is_written:
             length = piece.end - piece.start
-            guess = self._piece_ms * CHARS_PER_MS if total_ms is None else length * self._piece_ms / total_ms
-            characters = min(round(guess), length)
+            characters = self._characters(length, total_ms)
             words, self._told_char = piece.words(self._told_char, characters)
             self._end_char = max(self._end_char, piece.start + characters)
         self._push(pcm, rate_hz, words)
@@ -167,6 +197,7 @@ class Mouth:
     def _push(self, pcm: bytes, rate_hz: int, words: str) -> None:
         if self._encoder is None:
             self._encoder = open_encoder(self._delivery.form, rate_hz)
+        self._sent_ms += duration_ms(len(pcm), rate_hz)
         self._unsent_ms += duration_ms(len(pcm), rate_hz)
         if data := self._encoder.push(pcm):
             self._produce(data, words)
@@ -176,6 +207,14 @@ class Mouth:
         form = self._delivery.form
         self._emit(
             AudioProduced(
-                self._generation, data, chunk_ms, self._end_char, words, form.encoding.value, form.rate_hz
+                self._generation,
+                data,
+                chunk_ms,
+                self._end_char,
+                words,
+                form.encoding.value,
+                form.rate_hz,
+                self._corrections,
             )
         )
+        self._corrections = ()

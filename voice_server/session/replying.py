@@ -48,6 +48,7 @@ class Replying:
         self._tools = tools
         self._bridge_ms = bridge_ms
         self._generation = 0
+        self._mind: Mind | None = None
         self._tooling: Tooling | None = None
         self._mouth: Mouth | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -68,8 +69,16 @@ class Replying:
                 self._bridge_ms,
                 choice.language,
             )
-            mind = Mind(command.generation, choice.llm, request, self._emit, self._serve, tooling)
-            self._tasks.append(self._spawn(mind.run(), "mind"))
+            self._mind = Mind(
+                command.generation,
+                choice.llm,
+                request,
+                self._emit,
+                self._serve,
+                tooling,
+                is_draft=command.is_draft,
+            )
+            self._tasks.append(self._spawn(self._mind.run(), "mind"))
         if command.options.wants_audio:
             most_ahead_ms = self._most_ahead_ms if command.options.paced else None
             delivery = Delivery(choice.output, most_ahead_ms, self._ahead_ms)
@@ -83,6 +92,11 @@ class Replying:
                 self._phrases,
             )
             self._tasks.append(self._spawn(self._mouth.run(), "mouth"))
+
+    def confirm(self, command: do.ConfirmReply) -> None:
+        """The draft is the reply: what it was not allowed to do, it may."""
+        if self._mind is not None and command.generation == self._generation:
+            self._mind.confirm()
 
     def speak(self, command: do.Speak) -> bool:
         """More text for the mouth; whether that made a piece that can be spoken."""
@@ -109,7 +123,7 @@ class Replying:
         """Stop writing and speaking, at once."""
         for task in self._tasks:
             task.cancel()
-        self._tooling = self._mouth = None
+        self._mind = self._tooling = self._mouth = None
         self._tasks = []
 
 

@@ -6,6 +6,7 @@ session outlives its connection: it speaks into its outbox, and whoever is attac
 """
 
 import asyncio
+import math
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Coroutine
@@ -103,6 +104,7 @@ class Session:
             remembered.id,
             self._choice.policy,
             History(tuple(remembered.messages)),
+            pauses=equipment.habits.pauses(caller.owner, self.user_id),
             is_paced=is_paced,
             language=self._choice.language,
         )
@@ -130,6 +132,7 @@ class Session:
             equipment.score,
             equipment.limits,
             self._serve,
+            equipment.suppress,
         )
         self._replying = Replying(
             self._emit,
@@ -495,6 +498,11 @@ class Session:
                 self._spawn(self._decode_clip(command), "clip")
             case do.StartReply():
                 self._start_reply(command)
+            case do.ConfirmReply(_, _, utterance, basis):
+                self._timelines.start(utterance, self._choice.provider_names, basis)
+                self._replying.confirm(command)
+            case do.Learn(pauses):
+                self._equipment.habits.learn(self.caller.owner, self.user_id, pauses)
             case do.Speak():
                 if self._replying.speak(command):
                     self._timelines.note_clause()
@@ -548,7 +556,8 @@ class Session:
         choice = self._chooser.apply(choice, wire.Changes(model=command.options.model))
         if command.language is not None:
             choice = self._chooser.answering(choice, command.language)
-        self._timelines.start(command.utterance, choice.provider_names)
+        if not command.is_draft:
+            self._timelines.start(command.utterance, choice.provider_names, command.basis)
         self._replying.start(command, choice)
 
     def _stopped_at_ms(self, utterance: int) -> float | None:
@@ -556,8 +565,8 @@ class Session:
         return one.stopped_at_ms if one is not None and one.source is Source.SPEECH else None
 
     def _ahead_ms(self) -> float:
-        reply = self._conversation.reply
-        return reply.playout.ahead_ms(self._clock.now()) if reply is not None else 0.0
+        """How far the mouth is ahead of what is heard; infinitely while it is to hold."""
+        return math.inf if self._conversation.is_held else self._conversation.ahead_ms(self._clock.now())
 
     async def _decode_clip(self, command: do.TranscribeClip) -> None:
         clip, choice = self._clips.pop(command.clip)

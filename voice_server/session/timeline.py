@@ -8,14 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from voice_server.clock import Clock, Instant
+from voice_server.core.commands import TurnBasis
 from voice_server.core.wire import (
     AudioEnd,
     AudioOut,
+    EarlyStarts,
     ErrorOut,
     MessageChunk,
     Metrics,
     Output,
     SpeechStoppedOut,
+    TurnEnd,
 )
 from voice_server.ids import TurnId
 from voice_server.ops.turns import Moment, TurnReport
@@ -34,6 +37,7 @@ class Timeline:
     first_token: Instant | None = None
     first_audio: Instant | None = None
     providers: tuple[tuple[str, str], ...] = ()
+    basis: TurnBasis = TurnBasis()
     served: dict[str, str] = field(default_factory=dict)
     first_clause: Instant | None = None
     end_reason: str = "completed"
@@ -42,6 +46,7 @@ class Timeline:
     def metrics(self, turn_id: TurnId) -> Metrics:
         """The durations between the moments."""
         moments = (self.speech_ended, self.decided, self.started)
+        basis, end = self.basis, self.basis.endpointing
         heard = next((moment for moment in moments if moment is not None), None)
         return Metrics(
             turn_id,
@@ -51,6 +56,8 @@ class Timeline:
             tts_first_audio_ms=_between(self.first_token, self.first_audio),
             response_ms=_between(heard, self.first_audio),
             providers=dict(self.providers) | self.served,
+            endpointing=None if end is None else TurnEnd(end.wait_ms, end.reasons),
+            early_starts=EarlyStarts(basis.early_starts, basis.was_drafted) if basis.early_starts else None,
         )
 
     def report(self, session_id: str, conversation_id: str, turn_id: TurnId, now: Instant) -> TurnReport:
@@ -101,7 +108,12 @@ class Timelines:
         if stopped_at_ms is not None:
             timeline.speech_ended = self._moment_of(stopped_at_ms)
 
-    def start(self, utterance: int | None, providers: tuple[tuple[str, str], ...]) -> None:
+    def start(
+        self,
+        utterance: int | None,
+        providers: tuple[tuple[str, str], ...],
+        basis: TurnBasis = TurnBasis(),  # noqa: B008 (frozen)
+    ) -> None:
         """A turn begins, in answer to an utterance or unasked."""
         self._present = Timeline()
         if utterance is not None:
@@ -109,7 +121,12 @@ class Timelines:
             # Those before it never became turns.
             self._of_utterance = {one: it for one, it in self._of_utterance.items() if one > utterance}
         self._present.started = self._clock.now()
-        self._present.providers = providers
+        self._present.providers, self._present.basis = providers, basis
+        ended, decided = self._present.speech_ended, self._present.decided
+        end = basis.endpointing
+        if end is not None and end.reasons != ("silence",) and ended is not None and decided is not None:
+            # The words were waited for as well; that is the transcript's time.
+            self._present.decided = Instant(min(decided, ended + end.wait_ms))
 
     def serve(self, stage: str, name: str, utterance: int | None = None) -> None:
         """Who does the work of a stage: for an utterance, or for the present turn."""

@@ -39,6 +39,11 @@ class TurnDetection(Table):
     """Audio kept from before speech was noticed, so that no first syllable is lost."""
     interrupt: bool = True
     """Whether speech cuts a reply that plays."""
+    suppress_noise: bool = False
+    """Take noise out of live audio before it is listened to (RNNoise; needs the extra `noise`)."""
+    early_starts: Annotated[int, Field(ge=0, le=10)] = 2
+    """How often per utterance the language model may begin before it is certain that the user has finished.
+    What it wrote is dropped, unseen but paid for, if the user goes on."""
 
 
 class SessionsPerKey(Table):
@@ -152,6 +157,9 @@ class Limits(Table):
     """Reply audio is sent at most this far ahead of real time."""
     input_stall_ms: Annotated[int, Field(ge=20, le=10_000)] = 300
     """An open input stream that sends nothing for this long counts as silence from then on."""
+    callers_remembered: Count = 10_000
+    """Callers (by owner and user id) whose pauses are remembered; the one not heard for longest is forgotten
+    first."""
     rest_json_bytes: Size = 1 * MIB
     """Largest JSON body of a REST request."""
     rest_audio_bytes: Size = 32 * MIB

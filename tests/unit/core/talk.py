@@ -97,15 +97,19 @@ def in_words(command: do.Command) -> str:
             return f"close {utterance}"
         case do.TranscribeClip(utterance, revision, clip):
             return f"transcribe clip {clip} as {utterance}.{revision}"
-        case do.StartReply(generation, _, _, messages):
+        case do.StartReply(generation, _, _, messages, is_draft=is_draft):
             prompt = "prompted" if messages is None else " | ".join(one.text for one in messages)
-            return f"reply {generation} to: {prompt}"
+            return f"{'draft' if is_draft else 'reply'} {generation} to: {prompt}"
         case do.Speak(_, text, written):
             return f"speak {text!r}" + ("" if written else " unwritten")
         case do.FinishSpeech():
             return "speak no more"
+        case do.ConfirmReply(generation):
+            return f"confirm {generation}"
         case do.CancelReply(generation):
             return f"cancel {generation}"
+        case do.Learn(pauses):
+            return f"learn {pauses.lengths_ms[-1]:g}"
         case _:
             assert_never(command)
 
@@ -134,6 +138,8 @@ def _shown(output: wire.Output) -> str:
             return f"audio {reason.value} after {duration_ms:g}"
         case wire.Interrupted(_, heard_text, heard_ms, cause):
             return f"interrupted by {cause} at {heard_ms:g}: {heard_text!r}"
+        case wire.OverlapOut(_, is_active):
+            return "overlap" if is_active else "overlap over"
         case wire.ErrorOut(code=code, stage=stage, turn_id=turn_id):
             return f"error {stage} {code}" + (f" in {_turn(turn_id)}" if turn_id else "")
         case wire.ToolCall(_, call_id, name, arguments):

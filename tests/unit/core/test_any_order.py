@@ -19,9 +19,11 @@ from voice_server.ids import ConversationId, MessageId, TurnId
 
 ids = st.integers(1, 8)
 few = st.integers(0, 3)
-said = st.sampled_from(["", "  ", "Hello there", "And then"])
+said = st.sampled_from(["", "  ", "Hello there", "And then", "Uh-huh.", "one two three", "Thank you."])
 written = st.sampled_from([" ", "Well, ", "one two ", "three.", ""])
-policies = st.builds(TurnPolicy, st.sampled_from(TurnMode), st.just(500.0), st.booleans())
+policies = st.builds(
+    TurnPolicy, st.sampled_from(TurnMode), st.just(500.0), st.booleans(), st.sampled_from([0, 2])
+)
 options = st.builds(ReplyOptions, st.booleans(), st.booleans())
 scores = st.builds(on.EndOfTurnScored, ids, few, st.floats(0, 1))
 guesses = scores | st.builds(on.PartialTranscribed, ids, said)
@@ -65,6 +67,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.opened: list[int] = []
         self.closed: list[int] = []
         self.status: wire.StatusKind | None = None
+        self.drafted: dict[TurnId, do.StartReply] = {}
+        self.latest_generation = 0
 
     def fresh(self) -> Conversation:
         return Conversation("", ConversationId("c"), self.policy, is_paced=self.is_paced)
@@ -75,6 +79,8 @@ class AnyOrder(RuleBasedStateMachine):
         wake_at = self.state.wake_at
         if wake_at is not None and wake_at <= self.now:
             self.step_at(on.Tick(), min(max(wake_at, self.replay[-1][1]), self.now))
+            woken_at, next_at = self.replay[-1][1], self.state.wake_at
+            assert next_at is None or next_at > woken_at, "or the alarm would ring without end"
         self.step_at(event, self.now)
 
     def step_at(self, event: on.Event, now: float) -> None:
@@ -95,7 +101,18 @@ class AnyOrder(RuleBasedStateMachine):
         match command:
             case do.StartReply(generation, turn_id, _, _, how):
                 assert turn_id not in self.turns, "one reply a turn"
-                self.turns[turn_id] = Turn(generation, how.paced, has_error=turn_id in self.failed)
+                assert generation > self.latest_generation
+                self.latest_generation = generation
+                if command.is_draft:
+                    self.drafted[turn_id] = command
+                else:
+                    assert self.state.draft is None, "a draft is dropped before a reply begins"
+                    self.turns[turn_id] = Turn(generation, how.paced, has_error=turn_id in self.failed)
+            case do.ConfirmReply(generation, turn_id):
+                draft = self.drafted.pop(turn_id)
+                assert draft.generation == generation == self.latest_generation
+                assert draft.messages == self.state.history.messages, "it answers what was said"
+                self.turns[turn_id] = Turn(generation, draft.options.paced)
             case do.EndTurn(turn_id):
                 turn = self.turns[turn_id]
                 assert not turn.has_ended and not turn.is_audio_open
@@ -190,13 +207,23 @@ class AnyOrder(RuleBasedStateMachine):
     def time_passes(self, milliseconds: int) -> None:
         self.now += milliseconds
 
-    @rule(kind=st.sampled_from([on.SpeechStarted, on.SpeechConfirmed, on.SpeechStopped, on.SilenceReached]))
-    def voice(
-        self,
-        kind: type[on.SpeechStarted | on.SpeechConfirmed | on.SpeechStopped | on.SilenceReached],
-    ) -> None:
+    @rule(kind=st.sampled_from([on.SpeechStarted, on.SpeechStopped, on.SilenceReached]))
+    def voice(self, kind: type[on.SpeechStarted | on.SpeechStopped | on.SilenceReached]) -> None:
         self.heard_until_ms += 700
         self.step(kind(self.heard_until_ms))
+
+    @rule(level_dbfs=st.sampled_from([None, -45.0, -25.0, -15.0]))
+    def voice_is_confirmed(self, level_dbfs: float | None) -> None:
+        self.step(on.SpeechConfirmed(self.heard_until_ms, level_dbfs))
+
+    @rule(text=said, pause_ms=st.sampled_from([300, 900]))
+    def says(self, text: str, pause_ms: int) -> None:
+        """The beginning of a turn that may be answered early, or of a pause."""
+        self.voice(on.SpeechStarted)
+        self.voice(on.SpeechStopped)
+        if (one := self.state.open) is not None:
+            self.now += pause_ms
+            self.step(on.Transcribed(one.id, one.revision, text))
 
     @rule(
         kind=st.sampled_from([on.UtteranceFull, on.InputBegan, on.StreamClosed, on.Committed]),
@@ -313,7 +340,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @property
     def generation(self) -> int:
-        return max((turn.generation for turn in self.turns.values()), default=0)
+        return self.latest_generation
 
     # ── In the end ───────────────────────────────────────────────────────────────────────────────
 
@@ -336,6 +363,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert all(turn.has_ended and not turn.is_audio_open for turn in self.turns.values())
         assert set(self.closed) >= set(self.opened)
         assert self.status in (None, wire.StatusKind.LISTENING)
+        assert self.state.draft is None
         again = self.fresh()
         assert [one for event, now in self.replay for one in again.step(event, Instant(now))] == self.wished
 

@@ -64,30 +64,40 @@ def test_audio_may_come_before_the_text_is_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "probability", "until_ms"),
+    ("policy", "probability", "text", "until_ms"),
     [
-        (SEMANTIC, 0.71, 1_250),
-        (SEMANTIC, 0.7, 1_500),
-        (SEMANTIC, 0.3, 1_500),
-        (SEMANTIC, 0.29, 2_000),
-        (TurnPolicy(TurnMode.SEMANTIC, silence_ms=800), 0.9, 1_400),
-        (VAD, 0.9, 1_500),
-        (VAD, 0.1, 1_500),
+        (SEMANTIC, 0.95, "Tell me more.", 1_300),
+        (SEMANTIC, 0.5, "Tell me more.", 1_500),
+        (SEMANTIC, 0.1, "Tell me more.", 2_300),
+        (SEMANTIC, 0.95, "Where do penguins live?", 1_200),
+        (SEMANTIC, 0.9, "Do you know what the", 2_500),
+        (SEMANTIC, 0.9, "My number is 555", 2_500),
+        (TurnPolicy(TurnMode.SEMANTIC, silence_ms=800), 0.95, "Tell me more.", 1_480),
+        (VAD, 0.9, "Do you know what the", 1_500),
+        (VAD, 0.1, "Where do penguins live?", 1_500),
     ],
 )
-def test_how_finished_it_sounds_sets_the_wait(
-    policy: TurnPolicy, probability: float, until_ms: float
+def test_sound_and_words_set_the_wait(
+    policy: TurnPolicy, probability: float, text: str, until_ms: float
 ) -> None:
     talk = Talk(policy)
     talk.step(on.SpeechStarted(0))
     scored = " and score" if policy.mode is TurnMode.SEMANTIC else ""
-    assert talk.step(on.SpeechStopped(1_000)) == [
-        f"settle 1.1{scored}",
-        f"watch until {1_000 + policy.silence_ms:g}",
-    ]
-    assert talk.step(on.EndOfTurnScored(1, 1, probability)) == [f"watch until {until_ms}"]
+    assert talk.step(on.SpeechStopped(1_000))[0] == f"settle 1.1{scored}"
+    talk.step(on.EndOfTurnScored(1, 1, probability), on.Transcribed(1, 1, text))
     assert talk.step(on.SilenceReached(until_ms - 1)) == []
     assert talk.step(on.SilenceReached(until_ms))[0] == "stopped 1000"
+
+
+def test_the_words_are_waited_for_but_not_for_ever() -> None:
+    talk = Talk(SEMANTIC)
+    talk.step(on.SpeechStarted(0), on.SpeechStopped(1_000))
+    assert talk.step(on.EndOfTurnScored(1, 1, 0.99), on.SilenceReached(2_000)) == []
+    assert talk.step(on.Transcribed(1, 1, "Where do penguins live?"))[-1] == "watch until 1200"
+    assert talk.step(on.SilenceReached(2_020))[0] == "stopped 1000"
+    talk = Talk(SEMANTIC)
+    talk.step(on.SpeechStarted(0), on.SpeechStopped(1_000))
+    assert talk.step(on.SilenceReached(2_500)) == ["stopped 1000", "processing"]
 
 
 def test_a_judgement_of_what_was_said_before_the_user_went_on_is_worthless() -> None:
@@ -96,13 +106,14 @@ def test_a_judgement_of_what_was_said_before_the_user_went_on_is_worthless() -> 
     assert talk.step(on.EndOfTurnScored(1, 1, 0.9), on.EndOfTurnScored(1, 2, 0.9)) == []
     talk.step(on.SpeechStopped(2_000))
     assert talk.step(on.EndOfTurnScored(1, 1, 0.9)) == []
-    assert talk.step(on.EndOfTurnScored(1, 2, 0.9)) == ["watch until 2250"]
+    talk.step(on.EndOfTurnScored(1, 2, 0.99))
+    assert talk.step(on.Transcribed(1, 2, "Where do penguins live?"))[-1] == "watch until 2200"
 
 
 def test_going_on_after_a_pause_is_the_same_utterance() -> None:
     talk = Talk()
     talk.step(on.SpeechStarted(0), on.SpeechStopped(1_000))
-    assert talk.step(on.SpeechStarted(1_200)) == []
+    assert talk.step(on.SpeechStarted(1_200)) == ["learn 200"]
     assert talk.step(on.SilenceReached(9_000)) == []
     assert talk.step(on.SpeechStopped(2_000)) == ["settle 1.2", "watch until 2500"]
     assert talk.step(on.Transcribed(1, 1, "I think")) == []  # of the first stretch alone
@@ -114,7 +125,7 @@ def test_going_on_before_the_transcript_takes_the_utterance_back() -> None:
     talk = Talk()
     talk.step(on.SpeechStarted(0), on.SpeechStopped(1_000))
     assert talk.step(on.SilenceReached(1_500)) == ["stopped 1000", "processing"]
-    assert talk.step(on.SpeechStarted(1_600)) == ["started 1600", "listening"]
+    assert talk.step(on.SpeechStarted(1_600)) == ["learn 600", "started 1600", "listening"]
     assert talk.step(on.Transcribed(1, 1, "I think")) == []
     talk.step(on.SpeechStopped(2_000))
     assert talk.step(on.SilenceReached(2_500)) == ["stopped 2000", "processing"]
@@ -124,7 +135,7 @@ def test_going_on_before_the_transcript_takes_the_utterance_back() -> None:
 def test_a_turn_that_has_begun_is_not_taken_back() -> None:
     talk = Talk()
     talk.speak("One")
-    assert talk.step(on.SpeechStarted(2_000)) == ["open 2 from 2000", "started 2000"]
+    assert talk.step(on.SpeechStarted(2_000)) == ["learn 1000", "open 2 from 2000", "started 2000"]
 
 
 def test_a_typed_turn_is_not_transcribed() -> None:

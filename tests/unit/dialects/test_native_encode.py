@@ -14,6 +14,7 @@ from voice_server.core.wire import (
     AudioOut,
     AudioStart,
     Configured,
+    EarlyStarts,
     EndReason,
     ErrorOut,
     Established,
@@ -22,6 +23,7 @@ from voice_server.core.wire import (
     MessageChunk,
     Metrics,
     Output,
+    OverlapOut,
     PartialOut,
     Pong,
     SessionEnded,
@@ -31,6 +33,7 @@ from voice_server.core.wire import (
     StatusKind,
     ToolCall,
     TranscriptionOut,
+    TurnEnd,
 )
 from voice_server.dialects.native import NativeDialect
 from voice_server.ids import ConversationId, MessageId, SessionId, TurnId
@@ -157,6 +160,7 @@ EVERY_OUTPUT: list[tuple[Output, dict[str, Any]]] = [
             "cause": "speech",
         },
     ),
+    (OverlapOut(TURN, True), {"type": "overlap", "turn_id": "turn_1", "active": True}),
     (
         ToolCall(TURN, "call_1", "weather", '{"city":"Oslo"}'),
         {
@@ -179,6 +183,32 @@ EVERY_OUTPUT: list[tuple[Output, dict[str, Any]]] = [
             "response_ms": 640,
             "providers": {"llm": "local"},
             "cost": {"amount": 0.000123, "currency": "EUR"},
+        },
+    ),
+    (
+        Metrics(
+            TURN,
+            200.0,
+            0.0,
+            90.0,
+            80.0,
+            370.0,
+            {},
+            endpointing=TurnEnd(200.0, ("words_question",)),
+            early_starts=EarlyStarts(2, True),
+        ),
+        {
+            "type": "metrics",
+            "turn_id": "turn_1",
+            "endpoint_ms": 200,
+            "stt_ms": 0,
+            "llm_first_token_ms": 90,
+            "tts_first_audio_ms": 80,
+            "response_ms": 370,
+            "providers": {},
+            "cost": {"amount": 0, "currency": "USD"},
+            "endpointing": {"wait_ms": 200, "reasons": ["words_question"]},
+            "early_starts": {"count": 2, "used": True},
         },
     ),
     (

@@ -19,6 +19,7 @@ from voice_server.core.wire import (
     MessageChunk,
     Metrics,
     Output,
+    OverlapOut,
     PartialOut,
     Pong,
     SessionEnded,
@@ -116,6 +117,8 @@ def _frame(output: Output) -> tuple[str, dict[str, Any]]:
                 "heard_ms": _tenths(output.heard_ms),
                 "cause": output.cause,
             }
+        case OverlapOut():
+            return "overlap", {"turn_id": output.turn_id, "active": output.is_active}
         case ToolCall():
             return "tool_call", {
                 "turn_id": output.turn_id,
@@ -133,6 +136,7 @@ def _frame(output: Output) -> tuple[str, dict[str, Any]]:
                 "response_ms": _tenths_or_null(output.response_ms),
                 "providers": output.providers,
                 "cost": {"amount": round(output.cost_amount, 6), "currency": output.cost_currency},
+                **_turn_taking(output),
             }
         case ErrorOut():
             return "error", {
@@ -148,6 +152,15 @@ def _frame(output: Output) -> tuple[str, dict[str, Any]]:
             return "session_ended", {"reason": output.reason}
         case _:
             assert_never(output)
+
+
+def _turn_taking(metrics: Metrics) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if (end := metrics.endpointing) is not None:
+        fields["endpointing"] = {"wait_ms": _tenths(end.wait_ms), "reasons": end.reasons}
+    if (starts := metrics.early_starts) is not None:
+        fields["early_starts"] = {"count": starts.count, "used": starts.was_used}
+    return fields
 
 
 def _tenths(milliseconds: float) -> float:

@@ -119,7 +119,7 @@ class TextToSpeechChain(Chain[TextToSpeech]):
                         reading.finished = chunk.piece + 1
                     if pcm:
                         leave.answered()
-                    yield AudioChunk(pcm, chunk.piece, chunk.ends_piece, tts.name)
+                    yield AudioChunk(pcm, chunk.piece, chunk.ends_piece, tts.name, chunk.timing)
             if not reading.is_over:
                 raise ProviderError("The voice ended before the text did.", stage="tts")
 

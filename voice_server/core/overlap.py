@@ -1,0 +1,103 @@
+"""The caller speaks while a reply is heard: an interruption, a nod, or nothing that is meant for us.
+
+Decided by what is at hand at each moment: how loud the voice is for this caller, how long it goes on, which
+words it is. Words decide as soon as there are some. Until then the reply is held: nothing more of it is sent,
+and nothing is lost.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from voice_server.clock import Instant
+from voice_server.core.phrases import is_echo, is_nod
+
+WORDLESS_MS = 500.0
+"""Once confirmed, a voice of which no words are known is given this long."""
+NODDING_MS = 1_500.0
+"""Whatever has been nods, or our own words, so far."""
+RAISED_DB = 6.0
+"""So much above the caller's usual voice is meant to be heard over ours."""
+ECHO_MS = 1_500.0
+"""So far from what is being heard may lie the words that an echo brings."""
+FAINT_DB = 14.0
+"""So much below, it is somebody else's in the background."""
+
+
+class Verdict(StrEnum):
+    """What a voice over a reply is."""
+
+    HOLD = "hold"  # not clear yet
+    CUT = "cut"
+    PASS = "pass"  # the reply goes on as if nothing had been said
+
+
+@dataclass(slots=True)
+class Overlap:
+    """One utterance that began while a reply was heard.
+
+    `heard_ms` of the reply had been heard when it began. `decide_by`: when patience ends; None before the
+    voice is confirmed. `loudness_db` is relative to the caller's usual voice. `is_holding`: nothing more of
+    the reply is sent for now, from the first sound on. `is_shown`: the
+    caller was told.
+    """
+
+    generation: int
+    heard_ms: float
+    decide_by: Instant | None = None
+    loudness_db: float | None = None
+    is_holding: bool = True
+    is_shown: bool = False
+
+    def audible_ms(self, heard_ms: float) -> tuple[float, float]:
+        """The part of the reply's audio that may have come back through the microphone."""
+        return max(self.heard_ms - ECHO_MS, 0.0), heard_ms + ECHO_MS
+
+    @property
+    def is_ducking(self) -> bool:
+        """Whether the caller is to notice: the voice is confirmed and the reply held."""
+        return self.is_holding and self.decide_by is not None
+
+    @property
+    def is_faint(self) -> bool:
+        """Whether it is too quiet to be the caller's."""
+        return self.loudness_db is not None and self.loudness_db <= -FAINT_DB
+
+    def confirm(self, loudness_db: float | None, now: Instant) -> None:
+        """The voice has lasted long enough to be no cough."""
+        self.loudness_db = loudness_db
+        self.is_holding = not self.is_faint
+        if self.decide_by is None and not self.is_faint:
+            self.decide_by = Instant(now + WORDLESS_MS)
+
+    def fall_silent(self, now: Instant) -> None:
+        """The voice has stopped: its words are on their way."""
+        if self.decide_by is not None:
+            self.decide_by = Instant(max(self.decide_by, now + NODDING_MS))
+
+    def judge(self, text: str | None, ours: str, now: Instant, *, is_whole: bool) -> Verdict:
+        """What it is, given the words so far and those of ours that the caller has just heard.
+
+        Args:
+            is_whole: the voice has stopped, and the words are all that was said.
+        """
+        if self.is_faint:
+            return Verdict.PASS if is_whole else Verdict.HOLD
+        if not text:
+            return self._judge_wordless(now, is_whole=is_whole)
+        is_ours = is_echo(text, ours, is_whole=is_whole)
+        if not is_ours and not is_nod(text):
+            return Verdict.CUT
+        if is_whole:
+            return Verdict.PASS
+        if self.decide_by is not None:
+            self.is_holding = not is_ours  # else we would fall silent over our own voice
+            self.decide_by = Instant(max(self.decide_by, now + NODDING_MS))
+        return Verdict.HOLD
+
+    def _judge_wordless(self, now: Instant, *, is_whole: bool) -> Verdict:
+        if is_whole:
+            return Verdict.PASS
+        if self.decide_by is None:
+            return Verdict.HOLD
+        is_raised = self.loudness_db is not None and self.loudness_db >= RAISED_DB
+        return Verdict.CUT if is_raised or now >= self.decide_by else Verdict.HOLD
