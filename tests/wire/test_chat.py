@@ -310,7 +310,7 @@ async def test_a_model_that_fails_midway_is_told_in_the_stream_and_its_words_are
 async def test_a_model_that_says_nothing_is_an_error() -> None:
     async with serving(llm=ScriptedLlm(usual=lambda request: [])) as served, served.rest() as http:
         answer = await http.post("/api/chat", json=SEED)
-    assert (answer.status_code, answer.json()["code"]) == (503, "provider_failed")
+    assert (answer.status_code, answer.json()["code"]) == (503, "empty_reply")
 
 
 async def test_a_silent_model_is_given_up() -> None:
