@@ -802,15 +802,13 @@ def session_limits(settings: Settings) -> SessionLimits:
 
 def chat_defaults(settings: Settings) -> ChatDefaults:
     """The typed turns' part of the settings."""
-    chat, deadlines = settings.chat, settings.deadlines
+    chat = settings.chat
     return ChatDefaults(
         chat.system_prompt,
         temperature=chat.temperature,
         max_tokens=chat.max_tokens,
         history_chars=chat.history_chars,
         message_chars=chat.message_chars,
-        first_token_ms=deadlines.llm_first_token_s * 1000,
-        gap_ms=deadlines.llm_gap_s * 1000,
         strict=settings.strict,
     )
 

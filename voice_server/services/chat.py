@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 import structlog
 
@@ -18,12 +19,19 @@ from voice_server.core.usage import UsageMeter
 from voice_server.errors import (
     ProtocolError,
     ProviderError,
-    ProviderTimeout,
     ProviderUnavailable,
     VoiceServerError,
 )
 from voice_server.ids import ConversationId, MessageId, new_message_id
-from voice_server.providers.base import ChatMessage, LanguageModel, ReplyRequest, ReplyUsage, TextDelta
+from voice_server.providers.base import (
+    ChatMessage,
+    LanguageModel,
+    ReplyRequest,
+    ReplyUsage,
+    ServedBy,
+    TextDelta,
+    ToolCallDelta,
+)
 from voice_server.providers.metered import Bill, MeteredLlm
 from voice_server.services.stops import StopCutter
 from voice_server.services.templates import Templates
@@ -49,8 +57,6 @@ class ChatDefaults:
     max_tokens: int | None = None
     history_chars: int = 8_000
     message_chars: int = 32_000
-    first_token_ms: float = 20_000
-    gap_ms: float = 10_000
     strict: bool = False
 
 
@@ -138,7 +144,6 @@ class Chat:
             bill,
             request,
             StopCutter(wish.stop),
-            self._defaults,
             self._clock,
         )
         self._turns.add(turn)
@@ -246,7 +251,10 @@ class Keeping:
 
 
 class Turn:
-    """A turn under way. Read `pieces` or wait for `whole`; `cancel` when nobody reads any more."""
+    """A turn under way. Read `pieces` or wait for `whole`; `cancel` when nobody reads any more.
+
+    `model` and `provider` are who really answers, from the first piece on.
+    """
 
     def __init__(
         self,
@@ -255,17 +263,16 @@ class Turn:
         bill: Bill,
         request: ReplyRequest,
         cutter: StopCutter,
-        bounds: ChatDefaults,
         clock: Clock,
     ) -> None:
         self.message_id: MessageId = new_message_id()
+        self.model, self.provider = model.model, model.name
         self.usage: ReplyUsage | None = None
         self._keeping = keeping
         self._llm = model
         self._bill = bill
         self._request = request
         self._cutter = cutter
-        self._bounds = bounds
         self._clock = clock
         self._text = ""
         self._pieces: asyncio.Queue[str | None] = asyncio.Queue()
@@ -273,16 +280,6 @@ class Turn:
         self._is_keeping = self._is_left = False
         self._began = clock.now()
         self._first_token: Instant | None = None
-
-    @property
-    def model(self) -> str:
-        """The model that answers."""
-        return self._llm.model
-
-    @property
-    def provider(self) -> str:
-        """Whose model it is."""
-        return self._llm.name
 
     @property
     def conversation_id(self) -> ConversationId:
@@ -365,16 +362,8 @@ class Turn:
 
     async def _write(self) -> None:
         await self._llm.warm()
-        allowed_ms = self._bounds.first_token_ms
         async with aclosing(self._llm.reply(self._request)) as deltas:
-            while True:
-                try:
-                    async with asyncio.timeout(allowed_ms / 1000):
-                        delta = await anext(deltas, None)
-                except TimeoutError as error:
-                    late = f"The language model was silent for {allowed_ms / 1000:g} s."
-                    raise ProviderTimeout(late, stage="llm") from error
-                allowed_ms = self._bounds.gap_ms
+            async for delta in deltas:
                 match delta:
                     case TextDelta(text):
                         await self._say(self._cutter.feed(text))
@@ -382,11 +371,13 @@ class Turn:
                             return
                     case ReplyUsage():
                         self.usage = delta
-                    case None:
-                        await self._say(self._cutter.rest())
-                        return
+                    case ServedBy(name):
+                        self.provider, _, self.model = name.partition("/")
+                    case ToolCallDelta():
+                        pass  # none were offered
                     case _:
-                        pass  # no tools were offered
+                        assert_never(delta)
+        await self._say(self._cutter.rest())
 
     async def _say(self, piece: str) -> None:
         if not piece:
