@@ -5,9 +5,10 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -18,36 +19,54 @@ from voice_server.audio.end_of_turn import SmartTurn
 from voice_server.audio.voice_activity import SileroVad
 from voice_server.clock import Clock, LoopClock
 from voice_server.core import wire
-from voice_server.core.caller import Caller, Tier
+from voice_server.core.caller import USUAL_SCOPES, Caller, Scope, Tier
 from voice_server.core.journal import Journal
 from voice_server.core.policy import TurnPolicy
+from voice_server.core.sentences import sentences_in
 from voice_server.dialects.base import Dialect
 from voice_server.dialects.native.codec import NativeDialect
 from voice_server.dialects.native.limits import FrameLimits
 from voice_server.dialects.zeebee_stream import ZeebeeStreamDialect
-from voice_server.errors import AuthenticationError, ConfigurationError
+from voice_server.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ForbiddenError,
+    StoreError,
+    VoiceServerError,
+)
 from voice_server.gateway.connection import Connection, Identify
 from voice_server.gateway.door import Door, Refusal
 from voice_server.gateway.limits import GatewayLimits
 from voice_server.gateway.server import VoiceSocketServer, cannot_listen
 from voice_server.gateway.socket import Handshake, Socket
-from voice_server.ids import SessionId
+from voice_server.ids import SessionId, new_session_id
 from voice_server.ops.metrics import CONTENT_TYPE, ServerMetrics
 from voice_server.ops.turns import TurnWatcher
 from voice_server.providers import registry
 from voice_server.providers.base import Embeddings, Provider, Voice
 from voice_server.providers.local.weights import WeightStore
+from voice_server.providers.resilient.chain import chain_status
+from voice_server.providers.resilient.chains import llm_chains, stt_chains, tts_chains
+from voice_server.providers.resilient.languages import voice_like
+from voice_server.providers.resilient.phrases import Phrases
+from voice_server.providers.resilient.policy import Deadlines as ProviderDeadlines
+from voice_server.providers.resilient.policy import Policy
 from voice_server.rest.api import create_api
 from voice_server.rest.context import Exposition, RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
 from voice_server.services.chat import Chat, ChatDefaults
+from voice_server.services.client_tokens import PREFIX as CLIENT_TOKEN
+from voice_server.services.client_tokens import ClientTokens
 from voice_server.services.discovery import Discovery
 from voice_server.services.indexer import Indexer
-from voice_server.services.keys import KeyHolder, KeyRing
+from voice_server.services.keys import INVALID_KEY, KeyHolder, KeyRing
+from voice_server.services.prices import load_prices
+from voice_server.services.rates import Allowed, Rates
 from voice_server.services.readiness import Readiness
 from voice_server.services.search import Search, Semantics
 from voice_server.services.speech import Speech, SpeechLimits
 from voice_server.services.templates import Templates, read_templates
+from voice_server.services.usage import Allowances, Meter
 from voice_server.services.voice_streams import VoiceStreams
 from voice_server.services.voices import VoiceLists
 from voice_server.session.choice import Catalogue, Choice
@@ -60,8 +79,10 @@ from voice_server.store.conversations import ConversationStore
 from voice_server.store.database import Database
 from voice_server.store.feedback import FeedbackStore
 from voice_server.store.journal import StoredJournal
+from voice_server.store.keys import Keys
 from voice_server.store.search import MessageIndex
 from voice_server.store.templates import TemplateStore
+from voice_server.store.usage import UsageLedger
 from voice_server.store.vectors import vectors_of
 from voice_server.tools.base import ToolSource
 from voice_server.tools.box import ToolBox, ToolRules
@@ -76,6 +97,7 @@ log = structlog.get_logger()
 
 VOICE_STREAM_PATH = "/voice/stream/"
 WRITTEN_WITHIN_S = 15.0
+KEYS_WATCHED_EVERY_S = 2.0
 
 
 def load_catalogue(settings: Settings) -> Catalogue:
@@ -162,6 +184,22 @@ def default_voice(settings: Settings, catalogue: Catalogue) -> Voice:
     )
 
 
+def chained(
+    settings: Settings, catalogue: Catalogue, default: Choice, phrases: Phrases | None
+) -> tuple[Catalogue, Choice]:
+    """The same with each provider followed by the others of its role, for when it fails."""
+    policy, most_calls = chain_policy(settings), settings.vendors.most_calls
+    stt = stt_chains(catalogue.stt, policy, most_calls)
+    llm = llm_chains(catalogue.llm, policy, most_calls)
+    tts = tts_chains(catalogue.tts, policy, most_calls, phrases or Phrases())
+    return replace(catalogue, stt=stt, llm=llm, tts=tts), replace(
+        default,
+        stt=next(one for one in stt if one.first is default.stt),
+        llm=next(one for one in llm if one.first is default.llm),
+        tts=next(one for one in tts if one.first is default.tts),
+    )
+
+
 def load_tools(settings: Settings) -> ToolBox:
     """The tools that the settings name; nothing is connected yet.
 
@@ -199,12 +237,14 @@ class Sockets:
         self,
         sessions: SessionRegistry,
         keys: KeyRing,
+        client_tokens: ClientTokens,
         voice_streams: VoiceStreams,
         clock: Clock,
         settings: Settings,
     ) -> None:
         self._sessions = sessions
         self._keys = keys
+        self._client_tokens = client_tokens
         self._voice_streams = voice_streams
         self._clock = clock
         self._limits = gateway_limits(settings)
@@ -215,20 +255,26 @@ class Sockets:
 
     async def serve(self, accepted: Socket, handshake: Handshake) -> None:
         """Live with a socket until it is closed."""
-        await self._connection(accepted, handshake).run()
+        accepted.hold()
+        try:
+            connection = await self._connection(accepted, handshake)
+        finally:
+            accepted.release()
+        await connection.run()
 
-    def _connection(self, accepted: Socket, handshake: Handshake) -> Connection:
+    async def _connection(self, accepted: Socket, handshake: Handshake) -> Connection:
         dialect: Dialect
         identify: Identify
         if handshake.path.startswith(VOICE_STREAM_PATH):
             session_id = handshake.path.removeprefix(VOICE_STREAM_PATH)
             dialect = ZeebeeStreamDialect(self._limits.message_bytes)
             identify = partial(self._redeem, session_id, handshake.credential)
-            caller, known_id = None, SessionId(session_id)
+            caller, own_id = None, SessionId(session_id)
         else:
             dialect = NativeDialect(self._frame_limits)
-            identify, known_id = self._identify, None
-            caller = self._caller_of(handshake)
+            own_id = new_session_id()
+            identify = partial(self._identify, own_id)
+            caller = await self._caller_of(handshake, own_id)
         if caller is not None:
             accepted.admit()
         return Connection(
@@ -239,19 +285,31 @@ class Sockets:
             self._clock,
             self._limits,
             caller=caller,
-            session_id=known_id,
+            session_id=own_id,
         )
 
-    def _caller_of(self, handshake: Handshake) -> Caller | None:
+    async def _caller_of(self, handshake: Handshake, session_id: SessionId) -> Caller | None:
         try:
-            return self._keys.identify(handshake.credential)
-        except AuthenticationError:
+            return await self._who_brings(handshake.credential, session_id)
+        except (AuthenticationError, ForbiddenError, StoreError):
             return None  # its `init` may still bring a key that is good
 
-    def _identify(self, init: wire.Init) -> tuple[Caller, wire.Init]:
-        return self._keys.identify(init.api_key), init
+    async def _identify(self, session_id: SessionId, init: wire.Init) -> tuple[Caller, wire.Init]:
+        return await self._who_brings(init.api_key, session_id), init
 
-    def _redeem(self, session_id: str, credential: str | None, init: wire.Init) -> tuple[Caller, wire.Init]:
+    async def _who_brings(self, credential: str | None, session_id: SessionId) -> Caller:
+        if credential is not None and credential.startswith(CLIENT_TOKEN):
+            caller = self._client_tokens.redeem(credential, session_id)
+            if await self._keys.no_longer_good([caller]):
+                raise AuthenticationError(INVALID_KEY, code="invalid_api_key")
+            return caller
+        caller = await self._keys.identify(credential)
+        caller.demand(Scope.VOICE)
+        return caller
+
+    async def _redeem(
+        self, session_id: str, credential: str | None, init: wire.Init
+    ) -> tuple[Caller, wire.Init]:
         ticket = self._voice_streams.redeem(session_id, credential or init.api_key)
         changes = replace(
             init.changes,
@@ -326,6 +384,9 @@ class VoiceServer:
         self._vad = SileroVad(weights.path("silero-vad"))
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
         self._voices = VoiceLists(catalogue.tts, settings.voices_refresh_min * 60)
+        self._phrases = Phrases() if settings.resilience.prerender else None
+        catalogue, default = chained(settings, catalogue, default, self._phrases)
+        self._default = default
         self._providers: list[Provider] = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
         self.tools = load_tools(settings)
         self.database = Database(settings.database)
@@ -335,8 +396,28 @@ class VoiceServer:
             read_templates(packaged_file("templates.toml").read_text("utf-8")),
             TemplateStore(self.database, self._clock),
         )
+        prices = load_prices(settings.prices_file or packaged_file("prices.toml"))
+        minutes = {tier: getattr(limits.audio_minutes_per_day, tier.value) for tier in Tier}
+        self.meter = Meter(
+            UsageLedger(self.database), prices, self._clock, Allowances(minutes, limits.budget_warning)
+        )
+        self._rates = Rates(
+            {
+                tier: Allowed(
+                    getattr(limits.requests_per_minute, tier.value),
+                    getattr(limits.requests_per_day, tier.value),
+                )
+                for tier in Tier
+            },
+            settings.redis_url.get_secret_value(),
+        )
         self._chat = Chat(
-            catalogue.llm, self._conversations, self._templates, chat_defaults(settings), self._clock
+            catalogue.llm,
+            self._conversations,
+            self._templates,
+            chat_defaults(settings),
+            self._clock,
+            self.meter,
         )
         index, semantics = MessageIndex(self.database), None
         if embeddings is not None:
@@ -356,18 +437,20 @@ class VoiceServer:
             self._workers,
             session_limits(settings),
             session_deadlines(settings),
-            self._templates,
-            self.tools,
-            watchers,
+            phrases=self._phrases,
+            templates=self._templates,
+            meter=self.meter,
+            tools=self.tools,
+            watchers=watchers,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)
-        self._keys = KeyRing(
-            KeyHolder(one.key.get_secret_value(), one.name, Tier(one.tier.value), one.owner, one.tools)
-            for one in settings.api_keys
-        )
+        self.keys = key_ring(settings, self.database, self._clock)
+        self._client_tokens = ClientTokens(self._clock, settings.client_token_s)
         self._voice_streams = VoiceStreams(self._clock)
-        self._sockets = Sockets(self.sessions, self._keys, self._voice_streams, self._clock, settings)
+        self._sockets = Sockets(
+            self.sessions, self.keys, self._client_tokens, self._voice_streams, self._clock, settings
+        )
         self.readiness = Readiness({"stt": default.stt, "llm": default.llm, "tts": default.tts})
         self._discovery = Discovery(
             stt=catalogue.stt,
@@ -375,6 +458,11 @@ class VoiceServer:
             tts=catalogue.tts,
             voices=lambda: catalogue.voices,
             languages=lambda: catalogue.languages,
+            status=lambda: {
+                "stt": chain_status(catalogue.stt),
+                "llm": chain_status(catalogue.llm),
+                "tts": chain_status(catalogue.tts),
+            },
             default_voice=default.voice,
             language=default.language,
             max_tokens=settings.max_tokens,
@@ -386,9 +474,11 @@ class VoiceServer:
             default.language,
             self._workers,
             speech_limits(settings),
+            self.meter,
             strict=settings.strict,
         )
         self.port = self.rest_port = 0
+        self.prepared = asyncio.Event()  # everything is warm, as far as it can be
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -434,25 +524,66 @@ class VoiceServer:
                 await serving
 
     async def _warm(self) -> None:
+        """Have everything ready; then, in peace, what can be said without a voice."""
         await self.readiness.warm()
+        if self._phrases is not None:
+            await self._prerender(self._phrases)
+        self.prepared.set()
         await self._voices.keep()
+
+    async def _prerender(self, phrases: Phrases) -> None:
+        default = self._default
+        texts, voice = sentences_in(default.language), default.spoken_voice
+        if await phrases.learn(default.tts, voice, texts) or "local" in self._settings.tts:
+            return
+        try:  # a voice of this machine says it, if there is one that speaks the language
+            spare = registry.load("tts", "local", provider_options(self._settings, "tts", "local"))
+        except ConfigurationError:
+            return
+        try:
+            if (like := voice_like(voice, spare.capabilities.voices)) is not None:
+                await phrases.learn(spare, like, texts)
+        finally:
+            await spare.close()
 
     @asynccontextmanager
     async def _keeping(self) -> AsyncIterator[None]:
         """The database open inside; what is still unwritten after is written first."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.database.close)
+            stack.push_async_callback(self._rates.close)
             await self.database.open()
+            check_exposure(self._settings, has_keys=await self.keys.is_required())
             writing = asyncio.create_task(self._journal.run(), name="journal")
+            watching = [
+                asyncio.create_task(self.keys.run(), name="key uses"),
+                asyncio.create_task(self._watch_keys(), name="revoked keys"),
+                asyncio.create_task(self.meter.run(), name="usage"),
+            ]
             indexing = asyncio.create_task(self._index_messages(), name="indexer")
             try:
                 yield
             finally:
                 indexing.cancel()
+                for task in watching:
+                    task.cancel()
+                with suppress(StoreError):
+                    await self.keys.note_uses()
+                    await self.meter.write()
                 await asyncio.wait({indexing})
                 self._journal.close()
                 await asyncio.wait({writing}, timeout=WRITTEN_WITHIN_S)
                 writing.cancel()
+
+    async def _watch_keys(self) -> None:
+        """Sessions of keys that are not good any more end within a moment."""
+        while True:
+            await asyncio.sleep(KEYS_WATCHED_EVERY_S)
+            try:
+                gone = await self.keys.no_longer_good(self.sessions.callers)
+            except StoreError:
+                continue  # nobody can tell now
+            self.sessions.end_of_keys(gone)
 
     async def _index_messages(self) -> None:
         if self._semantics is not None:
@@ -464,7 +595,12 @@ class VoiceServer:
     ) -> tuple[RestServer, asyncio.Task[None]]:
         limits = settings.limits
         context = RestContext(
-            keys=self._keys,
+            keys=self.keys,
+            rates=self._rates,
+            meter=self.meter,
+            client_tokens=self._client_tokens,
+            web_session_s=settings.web_session_h * 3600,
+            is_secure=settings.tls_cert is not None or settings.public_url.startswith(("wss:", "https:")),
             readiness=self.readiness,
             discovery=self._discovery,
             voice_streams=self._voice_streams,
@@ -555,16 +691,54 @@ def open_tracer(endpoint: str, clock: Clock) -> "TurnTracer":
     return tracing.open_tracer(endpoint, clock)
 
 
-def check_exposure(settings: Settings) -> None:
+def key_ring(settings: Settings, database: Database, clock: Clock) -> KeyRing:
+    """The keys of the settings and of the database."""
+    holders = (
+        KeyHolder(
+            one.key.get_secret_value(),
+            one.name,
+            Tier(one.tier.value),
+            one.owner,
+            frozenset(Scope(scope) for scope in one.scopes),
+            one.monthly_budget,
+            one.tools,
+        )
+        for one in settings.api_keys
+    )
+    # Who may make keys could shut everybody else out: on a server for others too that is not for strangers.
+    strangers = USUAL_SCOPES if settings.reaches_beyond_this_machine else frozenset(Scope)
+    return KeyRing(Keys(database), clock, holders, Caller(scopes=strangers))
+
+
+async def has_stored_keys(settings: Settings) -> bool:
+    """Whether the database, if there is one already, holds a key. Changes nothing."""
+    database = Database(settings.database)
+    if not _may_hold_tables(database):
+        return False
+    try:
+        return await Keys(database).exist()
+    except VoiceServerError:
+        return False
+    finally:
+        await database.close()
+
+
+def _may_hold_tables(database: Database) -> bool:
+    path = database.url.database
+    return not database.is_sqlite or (path is not None and Path(path).is_file())
+
+
+def check_exposure(settings: Settings, *, has_keys: bool) -> None:
     """Refuse to serve strangers without a key.
 
     Raises:
         ConfigurationError: other machines could reach a server that asks nobody for a key.
     """
-    if settings.reaches_beyond_this_machine and not settings.api_keys and not settings.insecure:
+    if settings.reaches_beyond_this_machine and not has_keys and not settings.insecure:
         raise ConfigurationError(
             f"The server would listen on {settings.host}, where other machines reach it, without asking "
-            "for a key. Set VOICE_SERVER_API_KEYS, or pass --insecure if everybody may use it."
+            "for a key. Make one with `voice-server keys create`, or set VOICE_SERVER_API_KEYS, or pass "
+            "--insecure if everybody may use it."
         )
 
 
@@ -638,15 +812,39 @@ def chat_defaults(settings: Settings) -> ChatDefaults:
 
 
 def session_deadlines(settings: Settings) -> Deadlines:
-    """How long providers may be silent."""
+    """How long a tool may take, and a caller hear nothing."""
     deadlines = settings.deadlines
     return Deadlines(
-        stt_final_ms=deadlines.stt_final_s * 1000,
-        llm_first_token_ms=deadlines.llm_first_token_s * 1000,
-        llm_gap_ms=deadlines.llm_gap_s * 1000,
-        tts_first_audio_ms=deadlines.tts_first_audio_s * 1000,
-        tts_gap_ms=deadlines.tts_gap_s * 1000,
         tool_ms=deadlines.tool_s * 1000,
+        silence_ms=deadlines.silence_s * 1000,
+        filler_ms=deadlines.filler_s * 1000,
+    )
+
+
+def chain_policy(settings: Settings) -> Policy:
+    """How chains of providers deal with trouble."""
+    last, switching, rules = settings.deadlines, settings.switching, settings.resilience
+    return Policy(
+        last=ProviderDeadlines(
+            stt_final_ms=last.stt_final_s * 1000,
+            llm_first_token_ms=last.llm_first_token_s * 1000,
+            llm_gap_ms=last.llm_gap_s * 1000,
+            tts_first_audio_ms=last.tts_first_audio_s * 1000,
+            tts_gap_ms=last.tts_gap_s * 1000,
+        ),
+        switching=ProviderDeadlines(
+            stt_partial_ms=switching.stt_partial_s * 1000,
+            stt_final_ms=switching.stt_final_s * 1000,
+            llm_first_token_ms=switching.llm_first_token_s * 1000,
+            tts_first_audio_ms=switching.tts_first_audio_s * 1000,
+            tts_gap_ms=switching.tts_gap_s * 1000,
+        ),
+        retries=rules.retries,
+        retry_wait_ms=rules.retry_wait_s * 1000,
+        breaker_failures=rules.breaker_failures,
+        breaker_window_ms=rules.breaker_window_s * 1000,
+        busy_wait_ms=rules.busy_wait_s * 1000,
+        hedge_ms=rules.hedge_s * 1000 or None,
     )
 
 

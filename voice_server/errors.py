@@ -5,6 +5,7 @@
     │   └── ModelFileError      a model's weights are missing, damaged or could not be fetched
     ├── ProtocolError           the client sent something the wire does not allow
     ├── AuthenticationError     nobody we know
+    ├── ForbiddenError          known, but without the right to this
     ├── LimitError              known, but over a limit
     ├── TooLargeError           more than is taken at once
     ├── NotFoundError           an id that names nothing the caller may see
@@ -66,12 +67,30 @@ class AuthenticationError(VoiceServerError):
     stage: Stage = "auth"
 
 
+class ForbiddenError(VoiceServerError):
+    """Known, but without the right to this."""
+
+    code = "forbidden"
+    stage: Stage = "auth"
+
+
 class LimitError(VoiceServerError):
-    """Known, but over a limit; later it may work."""
+    """Known, but over a limit; later it may work: `retry_after_s` says when, where that is known."""
 
     code = "limit"
     stage: Stage = "limit"
     retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        stage: Stage | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code, stage=stage)
+        self.retry_after_s = retry_after_s
 
 
 class TooLargeError(VoiceServerError):

@@ -37,6 +37,11 @@ def new_turn_id() -> TurnId:
     return TurnId(_make("turn"))
 
 
+def new_key_id() -> str:
+    """`key_…`."""
+    return _make("key")
+
+
 def new_template_id() -> str:
     """`tmpl_…`."""
     return _make("tmpl")

@@ -7,9 +7,11 @@ import json
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.fakes.spoken import quiet, speak
 from tests.wire.rig import KEY, Served, clip, eventually, raw, serving
 from voice_server.client import ServerError, VoiceClient
+from voice_server.core.caller import Tier
+from voice_server.fakes.spoken import quiet, speak
+from voice_server.services.keys import NewKey
 
 OTHER_KEY = "sk-test-another-key-of-somebody-else-0000"
 WRONG = "Invalid API key. Please check your credentials."
@@ -136,10 +138,14 @@ async def test_a_stranger_may_not_send_much(port: str) -> None:
 
 
 @ports
-async def test_a_long_clip_right_behind_init_is_taken(port: str) -> None:
+@pytest.mark.parametrize("kept_in", ["settings", "database"])
+async def test_a_long_clip_right_behind_init_is_taken(port: str, kept_in: str) -> None:
     audio = clip(speak("a clip behind init") + quiet(60_000))
     async with serving(api_keys=[KEY]) as served, raw(address(served, port), greeted=False) as caller:
-        await caller.say(type="init", api_key=KEY)
+        key = KEY
+        if kept_in == "database":
+            _, key = await served.server.keys.create(NewKey("tablet", Tier.PRO))
+        await caller.say(type="init", api_key=key)
         await caller.say(type="audio", audio_data=base64.b64encode(audio).decode())
         assert (await caller.until("transcription"))["text"] == "a clip behind init"
 

@@ -15,7 +15,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, ConversationId], dict[MessageId, Message]] = {}
 
-    async def open(self, owner: str, wished: str | None) -> Remembered:
+    async def open(self, owner: str, wished: str | None, user_id: str | None = None) -> Remembered:
         known = ConversationId(wished or "")
         if (kept := self._kept.get((owner, known))) is not None:
             return Remembered(known, tuple(kept.values()))

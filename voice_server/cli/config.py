@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from voice_server import app as wiring
-from voice_server.cli.shared import ConfigFile, err, out
+from voice_server.cli.shared import ConfigFile, err, out, run
 from voice_server.errors import ConfigurationError, ModelFileError
 from voice_server.providers.local.weights import WeightStore
 from voice_server.settings import Settings, explain, load_settings, unknown_variables
@@ -65,7 +65,9 @@ def remarks(settings: Settings) -> Iterator[str]:
 def faults_of(settings: Settings) -> Iterator[str]:
     """What keeps the server from starting, or from answering: a sentence with a remedy each."""
     try:
-        wiring.check_exposure(settings)
+        wiring.check_exposure(
+            settings, has_keys=bool(settings.api_keys) or run(wiring.has_stored_keys(settings))
+        )
     except ConfigurationError as error:
         yield error.message
     try:

@@ -31,8 +31,11 @@ class Remembered:
 class Journal(Protocol):
     """Conversations by owner; nobody reaches another's."""
 
-    async def open(self, owner: str, wished: str | None) -> Remembered:
-        """The wished-for conversation of this owner, or an id for a new one. Never raises."""
+    async def open(self, owner: str, wished: str | None, user_id: str | None = None) -> Remembered:
+        """The wished-for conversation of this owner, or an id for a new one. Never raises.
+
+        With a `user_id` it must be that user's.
+        """
         ...
 
     def record(self, owner: str, conversation_id: ConversationId, entry: Entry) -> Awaitable[None]:

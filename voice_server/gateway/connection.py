@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -12,6 +12,7 @@ from voice_server.core.caller import Caller
 from voice_server.dialects.base import Dialect
 from voice_server.errors import (
     AuthenticationError,
+    ForbiddenError,
     LimitError,
     ProtocolError,
     SocketClosed,
@@ -26,15 +27,20 @@ from voice_server.session.session import Session
 
 log = structlog.get_logger()
 
-Identify = Callable[[wire.Init], tuple[Caller, wire.Init]]
-"""Who an `init` comes from, and the `init` as it counts; raises AuthenticationError."""
+Identify = Callable[[wire.Init], Awaitable[tuple[Caller, wire.Init]]]
+"""Who an `init` comes from, and the `init` as it counts; raises AuthenticationError or ForbiddenError."""
 
 GOING_AWAY, POLICY, INTERNAL, LATER = 1001, 1008, 1011, 1013
 NOT_AUTHENTICATED, NO_INIT, OVER_LIMIT = 4401, 4408, 4429
 
 _MOST_AT_ONCE = 16  # messages written together; then the slow reader's deadline begins anew
 
-_CLOSE_CODES = {"server_going_away": GOING_AWAY, "failed": INTERNAL}
+_CLOSE_CODES = {
+    "server_going_away": GOING_AWAY,
+    "failed": INTERNAL,
+    "key_revoked": NOT_AUTHENTICATED,
+    "over_limit": OVER_LIMIT,
+}
 
 
 class _Goodbye(Exception):
@@ -138,11 +144,14 @@ class Connection:
 
     async def _begin(self, init: wire.Init) -> None:
         """Open or resume a session for an `init`; it is acknowledged first of all."""
+        self._socket.hold()
         try:
-            caller, init = (self._caller, init) if self._caller else self._identify(init)
-        except AuthenticationError as error:
+            caller, init = (self._caller, init) if self._caller else await self._identify(init)
+        except (AuthenticationError, ForbiddenError) as error:
             await self._say_error(error)
             raise _Goodbye(NOT_AUTHENTICATED, "not authenticated") from error
+        finally:
+            self._socket.release()
         self._caller = caller
         self._socket.admit()
         self._is_resumable = self._dialect.traits.numbered
@@ -165,9 +174,12 @@ class Connection:
                 is_paced=self._dialect.traits.paced,
                 acknowledge=acknowledge,
             )
+        except AuthenticationError as error:
+            await self._say_error(error)
+            raise _Goodbye(NOT_AUTHENTICATED, "not authenticated") from error
         except LimitError as error:
             await self._say_error(error)
-            raise _Goodbye(OVER_LIMIT, "too many sessions") from error
+            raise _Goodbye(OVER_LIMIT, "over a limit") from error
         self._session = session
         self._start_writing(session)
         return session

@@ -102,6 +102,13 @@ class WebsocketsSocket:
         except TimeoutError:
             self._connection.transport.abort()
 
+    def hold(self) -> None:
+        self._connection.transport.pause_reading()
+
+    def release(self) -> None:
+        if not self._connection.is_throttled:
+            self._connection.transport.resume_reading()
+
     def admit(self) -> None:
         self._connection.stranger_bytes = None
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
 from typing import Protocol
 from urllib.parse import parse_qs
+
+from voice_server.services.keys import COOKIE
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +20,19 @@ class Handshake:
 
     @property
     def credential(self) -> str | None:
-        """The key it brings: a Bearer token, `X-API-Key` or `?api_key=`."""
+        """The key it brings: a Bearer token, `X-API-Key`, `?api_key=`, or a cookie that stands for one."""
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token:
             return token.strip()
         if key := self.headers.get("x-api-key"):
             return key
-        return next(iter(parse_qs(self.query).get("api_key", [])), None)
+        if key := next(iter(parse_qs(self.query).get("api_key", [])), None):
+            return key
+        try:
+            cookie = SimpleCookie(self.headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            return None
+        return cookie.value if cookie is not None else None
 
 
 class Socket(Protocol):
@@ -54,6 +63,14 @@ class Socket(Protocol):
 
     async def close(self, code: int, reason: str) -> None:
         """Say good-bye; never raises."""
+        ...
+
+    def hold(self) -> None:
+        """Read nothing more for now: what a stranger may send is not used up while the key is looked up."""
+        ...
+
+    def release(self) -> None:
+        """Read on."""
         ...
 
     def admit(self) -> None:

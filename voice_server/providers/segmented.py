@@ -29,6 +29,7 @@ class SegmentedSpeechToText:
 
     def __init__(self, transcriber: Transcriber, partial_every_ms: int = 700) -> None:
         self._transcriber = transcriber
+        self.model: str = getattr(transcriber, "model", "")
         self._partial_every_bytes = bytes_of_ms(partial_every_ms, STT_RATE_HZ)
         self._urgent_calls = 0
 

@@ -16,13 +16,19 @@ from voice_server.rest.features import feature_routes
 from voice_server.rest.feedback import feedback_routes
 from voice_server.rest.fields import ErrorBody
 from voice_server.rest.health import health_routes
+from voice_server.rest.keys import key_routes
 from voice_server.rest.metrics import metrics_routes
 from voice_server.rest.pages import page_routes
+from voice_server.rest.rate_headers import RATE_HEADERS, RateHeaders
 from voice_server.rest.request_id import HEADER, RequestIds
 from voice_server.rest.search import search_routes
+from voice_server.rest.sessions import session_routes
+from voice_server.rest.sign_in import sign_in_routes
 from voice_server.rest.sockets import socket_routes
 from voice_server.rest.speech import speech_routes
 from voice_server.rest.templates import template_routes
+from voice_server.rest.tokens import token_routes
+from voice_server.rest.usage import usage_routes
 from voice_server.rest.voice_stream import voice_stream_routes
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -44,12 +50,13 @@ def create_api(context: RestContext) -> FastAPI:
     app.openapi_version = "3.0.3"  # the packaged Swagger UI shows nothing of a 3.1 document
     install_error_handlers(app)
     app.add_middleware(BodyLimit, limits=context.limits)
+    app.add_middleware(RateHeaders)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(context.origins),
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=[HEADER, "Retry-After"],
+        expose_headers=[HEADER, *RATE_HEADERS, "Retry-After"],
     )
     app.add_middleware(RequestIds)
     api = APIRouter(responses=_ERRORS)
@@ -64,6 +71,11 @@ def create_api(context: RestContext) -> FastAPI:
         search_routes(context),
         speech_routes(context),
         voice_stream_routes(context),
+        key_routes(context),
+        sign_in_routes(context),
+        token_routes(context),
+        session_routes(context),
+        usage_routes(context),
     ):
         api.include_router(routes)
     for version in ("/api", "/api/v1"):

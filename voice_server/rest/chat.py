@@ -159,13 +159,13 @@ _STREAMED: dict[int | str, dict[str, Any]] = {
 def chat_routes(context: RestContext) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["chat"])
-    Identified = Annotated[Caller, Depends(identifier(context.keys))]
+    Identified = Annotated[Caller, Depends(identifier(context))]
 
     @router.post("/chat")
     async def chat(request: Request, caller: Identified, wish: ChatRequest) -> ChatReply:
         """Say something and be answered."""
         turn = await context.chat.begin(
-            caller.owner,
+            caller,
             ChatWish(
                 messages=[NewMessage("user", wish.message)],
                 user_id=user_of(request, caller, wish.user_id),
@@ -193,7 +193,7 @@ def chat_routes(context: RestContext) -> APIRouter:
         request: Request, caller: Identified, wish: CompletionRequest
     ) -> Completion | Response:
         """Answer a prompt, whole or as it is written."""
-        turn = await context.chat.begin(caller.owner, _wish(request, caller, wish))
+        turn = await context.chat.begin(caller, _wish(request, caller, wish))
         if wish.stream:
             return await _stream(request, turn, lambda: _completion_events(turn, wish.layout))
         text = await _whole(request, turn)
@@ -217,12 +217,12 @@ def chat_routes(context: RestContext) -> APIRouter:
 def chat_stream_routes(context: RestContext) -> APIRouter:
     """`/v1/chat/completions/stream`, in the shape that Zeebee's page on streaming tells."""
     router = APIRouter(tags=["chat"])
-    Identified = Annotated[Caller, Depends(identifier(context.keys))]
+    Identified = Annotated[Caller, Depends(identifier(context))]
 
     @router.post("/v1/chat/completions/stream", response_model=None, responses=_STREAMED)
     async def stream_completion(request: Request, caller: Identified, wish: CompletionRequest) -> Response:
         """Answer a prompt as it is written."""
-        turn = await context.chat.begin(caller.owner, _wish(request, caller, wish))
+        turn = await context.chat.begin(caller, _wish(request, caller, wish))
         return await _stream(request, turn, lambda: _page_events(turn))
 
     return router

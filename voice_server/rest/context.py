@@ -4,15 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from voice_server.core.wire import Changes
 from voice_server.services.chat import Chat
+from voice_server.services.client_tokens import ClientTokens
 from voice_server.services.discovery import Discovery
 from voice_server.services.keys import KeyRing
+from voice_server.services.rates import Rates
 from voice_server.services.readiness import Readiness
 from voice_server.services.search import Search
 from voice_server.services.speech import Speech
 from voice_server.services.templates import Templates
+from voice_server.services.usage import Meter
 from voice_server.services.voice_streams import VoiceStreams
+from voice_server.session.registry import SessionRegistry
 from voice_server.store.conversations import ConversationStore
 from voice_server.store.feedback import FeedbackStore
 
@@ -36,6 +39,8 @@ class RestSocket(Protocol):
 
     def shortcut(self, take: Callable[[bytes], bool]) -> None: ...
     async def close(self, code: int, reason: str) -> None: ...
+    def hold(self) -> None: ...
+    def release(self) -> None: ...
     def admit(self) -> None: ...
 
 
@@ -50,14 +55,6 @@ class SocketService(Protocol):
         self, accepted: RestSocket, path: str, query: str, headers: Mapping[str, str], peer: str
     ) -> None:
         """Live with a socket until it is closed."""
-        ...
-
-
-class LiveSessions(Protocol):
-    """The voice sessions that are open."""
-
-    async def change(self, owner: str, conversation_id: str, changes: Changes) -> None:
-        """Have an owner's sessions in this conversation go on with these changes from their next turn."""
         ...
 
 
@@ -83,9 +80,13 @@ class Exposition:
 
 @dataclass(frozen=True, slots=True)
 class RestContext:
-    """Everything a route may need. `websocket_url` gives the address for a request's own host."""
+    """Everything a route may need. `websocket_url` gives the address for a request's own host;
+    `is_secure`: browsers reach it by https."""
 
     keys: KeyRing
+    rates: Rates
+    meter: Meter
+    client_tokens: ClientTokens
     readiness: Readiness
     discovery: Discovery
     voice_streams: VoiceStreams
@@ -93,7 +94,7 @@ class RestContext:
     chat: Chat
     templates: Templates
     feedback: FeedbackStore
-    live: LiveSessions
+    live: SessionRegistry
     search: Search
     speech: Speech
     sockets: SocketService
@@ -103,4 +104,6 @@ class RestContext:
     exposition: Exposition | None = None
     features: frozenset[str] = frozenset({"voice_chat"})
     origins: tuple[str, ...] = ()
+    web_session_s: float = 86_400
+    is_secure: bool = False
     limits: RestLimits = field(default_factory=RestLimits)

@@ -176,7 +176,7 @@ def conversation_routes(context: RestContext) -> APIRouter:
     """The routes; those of one conversation in both spellings, `/conversation/…` and `/conversations/…`."""
     router = APIRouter(tags=["conversations"])
     store = context.conversations
-    Identified = Annotated[Caller, Depends(identifier(context.keys))]
+    Identified = Annotated[Caller, Depends(identifier(context))]
 
     @router.get("/conversations")
     async def list_conversations(
@@ -224,7 +224,7 @@ def conversation_routes(context: RestContext) -> APIRouter:
 def _routes_of_one(context: RestContext) -> APIRouter:
     router = APIRouter()
     store = context.conversations
-    Identified = Annotated[Caller, Depends(identifier(context.keys))]
+    Identified = Annotated[Caller, Depends(identifier(context))]
 
     @router.get("")
     async def get_conversation(conversation_id: PathId, caller: Identified) -> FoundConversation:

@@ -1,5 +1,6 @@
 """One shape for every error of this API: `{"error": sentence, "code": code, "request_id": id}`."""
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -14,6 +15,7 @@ from voice_server.errors import (
     AudioError,
     AuthenticationError,
     ConfigurationError,
+    ForbiddenError,
     LimitError,
     NotFoundError,
     ProtocolError,
@@ -28,6 +30,7 @@ log = structlog.get_logger()
 
 _STATUSES: tuple[tuple[type[VoiceServerError], int], ...] = (
     (AuthenticationError, 401),
+    (ForbiddenError, 403),
     (LimitError, 429),
     (TooLargeError, 413),
     (NotFoundError, 404),
@@ -63,7 +66,8 @@ def error_answer(
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, VoiceServerError)
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
-    headers = {"Retry-After": "5"} if status in (429, 503) else None
+    wait_s = error.retry_after_s if isinstance(error, LimitError) else None
+    headers = {"Retry-After": str(math.ceil(wait_s or 5))} if status in (429, 503) else None
     return error_answer(request.scope, error.message, error.code, status, headers)
 
 

@@ -56,7 +56,7 @@ class AgentList(BaseModel):
 def feature_routes(context: RestContext) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["discovery"])
-    Identified = Annotated[Caller, Depends(identifier(context.keys))]
+    Identified = Annotated[Caller, Depends(identifier(context))]
 
     @router.get("/available_features")
     async def available_features(caller: Identified) -> FeatureList:

@@ -61,7 +61,7 @@ def feedback_routes(context: RestContext) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/feedback", tags=["feedback"])
     store = context.feedback
-    Identified = Annotated[Caller, Depends(identifier(context.keys))]
+    Identified = Annotated[Caller, Depends(identifier(context))]
 
     @router.post("")
     async def give_feedback(request: Request, caller: Identified, wish: FeedbackRequest) -> FeedbackAccepted:

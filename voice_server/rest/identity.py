@@ -1,12 +1,19 @@
-"""Who makes a request: a Bearer token, `X-API-Key` or `?api_key=`; and for which of its users."""
+"""Who makes a request, whether they may, and what it counts: one way in for every route that needs a key;
+and for which of its users."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from fastapi import Request
 
-from voice_server.core.caller import Caller
-from voice_server.errors import ProtocolError
-from voice_server.services.keys import KeyRing
+from voice_server.core.caller import Caller, Scope
+from voice_server.core.usage import Use
+from voice_server.errors import ForbiddenError, ProtocolError
+from voice_server.rest.context import RestContext
+from voice_server.rest.rate_headers import note_budget, note_rate
+from voice_server.services.keys import COOKIE
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _LONGEST_USER = 200
 
@@ -17,14 +24,53 @@ def bearer_token(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 
-def identifier(keys: KeyRing) -> Callable[[Request], Caller]:
-    """A dependency that gives the caller, or answers 401."""
+def identifier(
+    context: RestContext, scope: Scope | None = Scope.CHAT, *, counted: bool = True
+) -> Callable[[Request], Awaitable[Caller]]:
+    """A dependency that gives the caller, or answers 401, 403 or 429.
 
-    def identify(request: Request) -> Caller:
+    The key is a Bearer token, `X-API-Key` or `?api_key=`; without any, the cookie of `POST /api/login`. Not
+    `counted` are requests by which a caller sees or mends its own standing.
+    """
+
+    async def identify(request: Request) -> Caller:
         key = bearer_token(request) or request.headers.get("x-api-key") or request.query_params.get("api_key")
-        return keys.identify(key)
+        if not key and request.method not in _SAFE_METHODS:
+            check_origin(request, context.origins)
+        caller = await context.keys.identify(key or request.cookies.get(COOKIE))
+        if scope is not None:
+            caller.demand(scope)
+        if counted:
+            await _count(request, caller)
+        return caller
+
+    async def _count(request: Request, caller: Caller) -> None:
+        state, refusal = await context.rates.take(caller)
+        note_rate(request, state)
+        if refusal is not None:
+            raise refusal
+        standing = await context.meter.standing(caller)
+        if standing.refusal is not None:
+            raise standing.refusal
+        note_budget(request, standing.warning)
+        context.meter.record(caller, Use("api", "api"))
 
     return identify
+
+
+def check_origin(request: Request, origins: tuple[str, ...]) -> None:
+    """A page of another site must not act with what the browser brings by itself.
+
+    Raises:
+        ForbiddenError: it is one.
+    """
+    origin = request.headers.get("origin")
+    if origin is None or origin in origins:
+        return
+    # Behind a name we do not know, the page's own origin will do for who has a cookie of that name.
+    if COOKIE in request.cookies and urlsplit(origin).netloc == request.headers.get("host"):
+        return
+    raise ForbiddenError(f"The origin {origin} may not do this. The operator can add it to 'origins'.")
 
 
 def named_user(request: Request, user_id: str | None) -> str | None:

@@ -15,13 +15,13 @@ def metrics_routes(context: RestContext) -> APIRouter:
     exposition = context.exposition
     if exposition is None:
         return router
-    identify = identifier(context.keys)
+    identify = identifier(context, counted=False)
 
     @router.get("/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Response:
         """The server's counts and times. They are nobody's secret, but no stranger's business."""
         if not exposition.is_open and not _is_local(request):
-            identify(request)
+            await identify(request)
         return Response(exposition.read(), media_type=exposition.media_type)
 
     return router

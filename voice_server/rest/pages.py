@@ -15,6 +15,10 @@ PAGE_POLICY = (
     "default-src 'self'; connect-src 'self' ws: wss: http: https:; img-src 'self' data:; "
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
+DASHBOARD_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 # Swagger UI sets styles and starts itself by a script in the page.
 _DOCS_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
@@ -47,11 +51,20 @@ def page_routes(app: FastAPI) -> APIRouter:
         }
         return FileResponse(WEB / "index.html", headers=headers | _FRESH)
 
+    @router.get("/dashboard")
+    async def dashboard() -> FileResponse:
+        headers = {
+            "Content-Security-Policy": DASHBOARD_POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        }
+        return FileResponse(WEB / "dashboard.html", headers=headers | _FRESH)
+
     @router.get("/widget.js")
     async def widget() -> FileResponse:
         return FileResponse(WEB / "widget.js", media_type="text/javascript", headers=_EMBEDDABLE | _FRESH)
 
-    for name in ("page.css", "page.js", "favicon.svg"):
+    for name in ("page.css", "page.js", "favicon.svg", "dashboard.css", "dashboard.js"):
         router.add_api_route(f"/{name}", _file(name), response_class=FileResponse)
 
     @router.get("/docs")
@@ -66,6 +79,7 @@ def page_routes(app: FastAPI) -> APIRouter:
         page.headers["Content-Security-Policy"] = _DOCS_POLICY
         return page
 
+    app.mount("/dashboard/modules", StaticFiles(directory=WEB / "dashboard"))
     app.mount("/docs/assets", StaticFiles(directory=swagger_ui_bundle.swagger_ui_path))
     app.mount("/widget", _Embeddable(directory=WEB / "widget"))
     return router

@@ -81,7 +81,7 @@ def search_routes(context: RestContext) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["search"])
     search = context.search
-    Identified = Annotated[Caller, Depends(identifier(context.keys))]
+    Identified = Annotated[Caller, Depends(identifier(context))]
 
     @router.post("/search/conversations")
     async def search_conversations(

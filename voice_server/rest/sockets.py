@@ -58,6 +58,12 @@ class StarletteSocket:
             except TimeoutError:  # it takes nothing, no good-bye either
                 self._websocket.scope["extensions"][ABORT]["call"]()
 
+    def hold(self) -> None:
+        pass  # only what is received is counted
+
+    def release(self) -> None:
+        pass
+
     def admit(self) -> None:
         self._stranger_bytes = None
 

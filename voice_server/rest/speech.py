@@ -115,12 +115,13 @@ def speech_routes(context: RestContext) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["speech"])
     speech = context.speech
-    Identified = Annotated[Caller, Depends(identifier(context.keys))]
+    Identified = Annotated[Caller, Depends(identifier(context))]
 
-    @router.post("/transcribe", dependencies=[Depends(_must_be_form)])
+    @router.post("/transcribe")
     async def transcribe(
         request: Request,
         caller: Identified,
+        _form: Annotated[None, Depends(_must_be_form)],
         audio: Annotated[UploadFile, File()],
         provider: Annotated[str | None, Form(max_length=200)] = None,
         language_code: Annotated[str | None, Form(max_length=35)] = None,
@@ -129,7 +130,7 @@ def speech_routes(context: RestContext) -> APIRouter:
         data = await audio.read()
         language = _language(language_code)
         heard = await while_present(
-            request, speech.transcribe(data, provider=provider or None, language=language)
+            request, speech.transcribe(caller, data, provider=provider or None, language=language)
         )
         return _transcription(heard)
 
@@ -140,6 +141,7 @@ def speech_routes(context: RestContext) -> APIRouter:
         encoding = _ENCODINGS.get(config.encoding.upper())
         declared = None if encoding is None else InputFormat(encoding, config.sample_rate, config.channels)
         work = speech.transcribe(
+            caller,
             _decoded(wish.audio),
             declared,
             provider=speech.stt_of_model(wish.model),
@@ -151,6 +153,7 @@ def speech_routes(context: RestContext) -> APIRouter:
     async def speak(request: Request, caller: Identified, wish: SpeechRequest) -> Any:
         """Speak a text: JSON with a WAV in base64, or, with `Accept: audio/wav`, the sound as it is made."""
         spoken = speech.speak(
+            caller,
             wish.text,
             voice=None if wish.voice_id == "default" else wish.voice_id,
             language=_language(wish.language_code),

@@ -71,7 +71,7 @@ def template_routes(context: RestContext) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["templates"])
     templates = context.templates
-    Identified = Annotated[Caller, Depends(identifier(context.keys))]
+    Identified = Annotated[Caller, Depends(identifier(context))]
 
     @router.get("/templates")
     async def list_templates(caller: Identified) -> TemplateList:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
-from voice_server.core.caller import Caller
+from voice_server.core.caller import Caller, Scope
 from voice_server.core.wire import Changes
 from voice_server.rest.context import RestContext
 from voice_server.rest.identity import identifier, named_user
@@ -42,7 +42,7 @@ class VoiceStreamEnded(BaseModel):
 def voice_stream_routes(context: RestContext) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/voice/stream", tags=["voice"])
-    identify = identifier(context.keys)
+    identify = identifier(context, Scope.VOICE)
 
     @router.post("")
     async def open_voice_stream(

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from voice_server.clock import Clock, Instant
+from voice_server.core.caller import Caller
 from voice_server.core.history import History, Message
+from voice_server.core.usage import UsageMeter
 from voice_server.errors import (
     ProtocolError,
     ProviderError,
@@ -22,6 +24,7 @@ from voice_server.errors import (
 )
 from voice_server.ids import ConversationId, MessageId, new_message_id
 from voice_server.providers.base import ChatMessage, LanguageModel, ReplyRequest, ReplyUsage, TextDelta
+from voice_server.providers.metered import Bill, MeteredLlm
 from voice_server.services.stops import StopCutter
 from voice_server.services.templates import Templates
 from voice_server.store.conversations import (
@@ -88,15 +91,17 @@ class Chat:
         templates: Templates,
         defaults: ChatDefaults,
         clock: Clock,
+        meter: UsageMeter,
     ) -> None:
         self._models = models
         self._conversations = conversations
         self._templates = templates
         self._defaults = defaults
         self._clock = clock
+        self._meter = meter
         self._turns: set[Turn] = set()
 
-    async def begin(self, owner: str, wish: ChatWish) -> "Turn":
+    async def begin(self, caller: Caller, wish: ChatWish) -> "Turn":
         """Start a turn.
 
         Raises:
@@ -105,6 +110,7 @@ class Chat:
         """
         if not wish.messages or wish.messages[-1].role != "user":
             raise ProtocolError("The last message must be the user's.", code="invalid_request")
+        owner = caller.owner
         conversation, so_far = await self._history(owner, wish)
         model = self._model(wish.model, conversation)
         system_prompt = await self._system_prompt(owner, wish, conversation)
@@ -125,9 +131,11 @@ class Chat:
             if conversation is None
             else Keeping(self._conversations, owner, conversation.id, said)
         )
+        bill = Bill(self._meter, caller)
         turn = Turn(
             keeping,
-            model,
+            MeteredLlm(model, bill),
+            bill,
             request,
             StopCutter(wish.stop),
             self._defaults,
@@ -244,6 +252,7 @@ class Turn:
         self,
         keeping: Keeping,
         model: LanguageModel,
+        bill: Bill,
         request: ReplyRequest,
         cutter: StopCutter,
         bounds: ChatDefaults,
@@ -253,6 +262,7 @@ class Turn:
         self.usage: ReplyUsage | None = None
         self._keeping = keeping
         self._llm = model
+        self._bill = bill
         self._request = request
         self._cutter = cutter
         self._bounds = bounds
@@ -401,6 +411,7 @@ class Turn:
             "assistant",
             self._text,
             is_complete=is_complete,
+            cost=self._bill.take_turn(),
             timings=timings,
             providers={"llm": f"{self.provider}/{self.model}"},
             id=self.message_id,

@@ -5,13 +5,15 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 
 from voice_server.audio.clip import decode_clip
 from voice_server.audio.format import STT_RATE_HZ, InputFormat, bytes_of_ms, duration_ms
+from voice_server.core.caller import Caller
+from voice_server.core.usage import UsageMeter
 from voice_server.errors import LimitError, ProtocolError, ProviderError, ProviderTimeout, TooLargeError
 from voice_server.providers import registry
 from voice_server.providers.base import (
@@ -24,6 +26,7 @@ from voice_server.providers.base import (
     Transcript,
     Voice,
 )
+from voice_server.providers.metered import Bill, MeteredStt, MeteredTts
 
 P = TypeVar("P", bound=Provider)
 
@@ -91,6 +94,7 @@ class Speech:
         language: str,
         workers: Executor,
         limits: SpeechLimits,
+        meter: UsageMeter,
         *,
         strict: bool = False,
     ) -> None:
@@ -100,6 +104,7 @@ class Speech:
         self._language = language
         self._workers = workers
         self._limits = limits
+        self._meter = meter
         self._strict = strict
         self._under_way = 0
 
@@ -107,6 +112,7 @@ class Speech:
 
     async def transcribe(
         self,
+        caller: Caller,
         data: bytes,
         declared: InputFormat | None = None,
         *,
@@ -122,7 +128,7 @@ class Speech:
             LimitError: too much is under way.
             ProviderError: the provider failed.
         """
-        stt = self._provider("stt", self.listeners, provider)
+        stt = MeteredStt(self._provider("stt", self.listeners, provider), Bill(self._meter, caller))
         with self._counted():
             try:
                 pcm = await asyncio.get_running_loop().run_in_executor(
@@ -159,7 +165,13 @@ class Speech:
     # ── Speaking ─────────────────────────────────────────────────────────────────────────────────
 
     def speak(
-        self, text: str, *, voice: str | None = None, language: str | None = None, model: str | None = None
+        self,
+        caller: Caller,
+        text: str,
+        *,
+        voice: str | None = None,
+        language: str | None = None,
+        model: str | None = None,
     ) -> Spoken:
         """The text as sound. Closing it stops it; iterating raises `LimitError` and `ProviderError`.
 
@@ -175,7 +187,11 @@ class Speech:
         if not any(character.isalnum() for character in text):
             raise ProtocolError("There is nothing in the text that can be spoken.", code="nothing_to_say")
         tts, chosen = self._voice(voice, language, model)
-        return Spoken(chosen, tts.capabilities.rate_hz, self._chunks(tts, chosen, text))
+        # Whoever takes over if this voice fails has to know the language.
+        usual = self._language if _serves(chosen.languages, self._language) else chosen.languages[0]
+        voice_of_it = replace(chosen, languages=(language or usual,))
+        metered = MeteredTts(tts, Bill(self._meter, caller))
+        return Spoken(chosen, tts.capabilities.rate_hz, self._chunks(metered, voice_of_it, text))
 
     async def _chunks(self, tts: TextToSpeech, voice: Voice, text: str) -> AsyncGenerator[bytes, None]:
         with self._counted():

@@ -37,6 +37,7 @@ OfferedTools = Callable[[Sequence[str] | None], Sequence[ToolSpec]]
 """The server's tools that the caller may use, narrowed by patterns."""
 AUTO = "auto"
 TRANSPORTS = ("json", "binary")
+FIXABLE = ("model", "tts_voice", "language_code", "system_prompt", "allowed_tools")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,11 @@ class Choice:
     notes: tuple[str, ...] = ()
 
     @property
+    def spoken_voice(self) -> Voice:
+        """The voice, with the one language that it is to speak."""
+        return replace(self.voice, languages=(self.language,))
+
+    @property
     def provider_names(self) -> tuple[tuple[str, str], ...]:
         """Who serves which stage."""
         return (("stt", self.stt.name), ("llm", f"{self.llm.name}/{self.llm.model}"), ("tts", self.tts.name))
@@ -157,13 +163,22 @@ class Choice:
 class Chooser:
     """Applies a caller's wishes to a choice, collecting what could not be granted.
 
+    Args:
+        fixed: what is not the caller's to choose.
+
     Raises:
         ProtocolError: a wish that makes no sense, a language that no provider serves, or a wish that a strict
             server does not replace.
     """
 
-    def __init__(self, catalogue: Catalogue, offered_tools: OfferedTools = lambda only: ()) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        offered_tools: OfferedTools = lambda only: (),
+        fixed: Changes | None = None,
+    ) -> None:
         self._catalogue = catalogue
+        self._fixed = fixed
         self._offered_tools = offered_tools
         self._notes: list[str] = []
         self._refuses_languages = True
@@ -174,6 +189,7 @@ class Chooser:
         Without `refuses_languages` one that no provider serves is a note too.
         """
         self._notes = []
+        changes = self._within_bounds(changes)
         self._refuses_languages = refuses_languages and self._catalogue.has_all_voices
         catalogue = self._catalogue
         stt = self._provider(catalogue.stt, choice.stt, changes.stt_provider, "stt_provider")
@@ -213,6 +229,15 @@ class Chooser:
             **_output(choice, changes.output_audio),
             **_turn_detection(choice, changes.turn_detection),
         )
+
+    def _within_bounds(self, changes: Changes) -> Changes:
+        if self._fixed is None:
+            return changes
+        held = {name: value for name in FIXABLE if (value := getattr(self._fixed, name)) is not None}
+        for name, value in held.items():
+            if getattr(changes, name) not in (None, value):
+                self._note(f"{name} cannot be chosen with this client token.")
+        return replace(changes, **held)
 
     def answering(self, choice: Choice, heard: str) -> Choice:
         """The choice for answering words heard in this language: it changes where the language is found out.

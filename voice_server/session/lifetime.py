@@ -14,6 +14,7 @@ class Lifetime:
     Args:
         warn: tells the caller that the end is near.
         end: ends the session, with the reason.
+        longest_ms: less than the limits allow, where this caller may have only that.
     """
 
     def __init__(
@@ -22,11 +23,13 @@ class Lifetime:
         limits: SessionLimits,
         warn: Callable[[ErrorOut], None],
         end: Callable[[str], None],
+        longest_ms: float | None = None,
     ) -> None:
         self._clock = clock
         self._limits = limits
         self._warn = warn
         self._end = end
+        self._longest_ms = min(limits.longest_ms, longest_ms or limits.longest_ms)
         self._began_at = self._last_sign_at = clock.now()
 
     def sign(self) -> None:
@@ -38,7 +41,7 @@ class Lifetime:
         has_warned = False
         while True:
             now = self._clock.now()
-            old_at = self._began_at + self._limits.longest_ms
+            old_at = self._began_at + self._longest_ms
             idle_at = self._last_sign_at + self._limits.idle_ms
             ends_at = min(old_at, idle_at)
             if now >= ends_at:

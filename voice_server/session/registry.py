@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import structlog
 
 from voice_server.core.caller import Caller, Tier
 from voice_server.core.wire import Changes, Init, Resume
-from voice_server.errors import LimitError, VoiceServerError
+from voice_server.errors import AuthenticationError, LimitError, VoiceServerError
 from voice_server.ids import SessionId
 from voice_server.session.equipment import Equipment
 from voice_server.session.prompts import with_own_prompt, with_prompt
@@ -37,6 +37,24 @@ class SessionRegistry:
         """How many sessions live."""
         return len(self._sessions)
 
+    @property
+    def callers(self) -> list[Caller]:
+        """Whose sessions live."""
+        return [one.caller for one in self._sessions.values()]
+
+    def of(self, owner: str) -> list[Session]:
+        """The live sessions of an owner, the oldest first."""
+        return [one for one in self._sessions.values() if one.caller.owner == owner]
+
+    def end_of_keys(self, key_ids: Collection[str | None]) -> None:
+        """End the sessions of keys that are not good any more; None stands for who brought none."""
+        for session in list(self._sessions.values()):
+            if session.caller.key_id in key_ids and not session.is_over:
+                session.report(
+                    AuthenticationError("The API key of this session is no longer valid.", code="key_revoked")
+                )
+                session.end("key_revoked")
+
     async def open(
         self,
         session_id: SessionId,
@@ -50,9 +68,15 @@ class SessionRegistry:
         """A new session, running.
 
         Raises:
-            LimitError: the owner has as many as the tier allows.
+            AuthenticationError: the caller was let in for another session.
+            LimitError: the owner has as many as the tier allows, or has used up what the key may.
             ProtocolError: a wish that a strict server does not grant.
         """
+        if caller.grant is not None and caller.grant.session_id != session_id:
+            raise AuthenticationError("This client token has been used already.", code="invalid_token")
+        standing = await self._equipment.meter.standing(caller, voice=True)
+        if standing.refusal is not None:
+            raise standing.refusal
         if caller.tier is not None and self._counts[caller.owner] >= self._per_owner[caller.tier]:
             raise LimitError(
                 f"This key already has {self._per_owner[caller.tier]} sessions open, the most it may have.",
@@ -60,10 +84,15 @@ class SessionRegistry:
             )
         self._counts[caller.owner] += 1  # at once: others may come while the conversation is looked up
         try:
-            remembered = await self._equipment.journal.open(caller.owner, init.conversation_id)
+            remembered = await self._equipment.journal.open(
+                caller.owner, init.conversation_id, caller.user_id
+            )
             templates = self._equipment.templates
             wishes = await with_own_prompt(remembered.wishes, templates, caller.owner)
             remembered = replace(remembered, wishes=wishes)
+            if caller.grant is not None:
+                fixed = await with_prompt(caller.grant.fixed, templates, caller.owner)
+                caller = replace(caller, grant=replace(caller.grant, fixed=fixed))
             init = replace(init, changes=await with_prompt(init.changes, templates, caller.owner))
             session = Session(
                 session_id,
@@ -84,6 +113,7 @@ class SessionRegistry:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         await started.wait()
+        session.heed(standing)
         return session
 
     async def _live(self, session: Session, started: asyncio.Event) -> None:
@@ -100,6 +130,8 @@ class SessionRegistry:
 
     def resume(self, caller: Caller, wish: Resume, attachment: Attachment) -> Session | None:
         """The session that this wish names, taken over by a new connection; None if it cannot be granted."""
+        if caller.grant is not None and caller.grant.session_id != wish.session_id:
+            return None
         session = self._sessions.get(SessionId(wish.session_id))
         if session is None or session.caller.owner != caller.owner or not session.can_resume(wish):
             return None

@@ -26,18 +26,23 @@ from voice_server.core.conversation import Conversation
 from voice_server.core.history import History
 from voice_server.core.journal import Remembered
 from voice_server.core.policy import ReplyOptions
+from voice_server.core.sentences import Sentence, sentences_in
+from voice_server.core.usage import Standing
 from voice_server.core.utterance import Source
 from voice_server.errors import AudioError, NotFoundError, ProtocolError, VoiceServerError
 from voice_server.ids import ConversationId, SessionId, new_token
 from voice_server.providers.base import Provider
+from voice_server.providers.metered import Bill
 from voice_server.session.choice import Choice, Chooser, changed_input
 from voice_server.session.ears import Ears
 from voice_server.session.equipment import Equipment
 from voice_server.session.gate import Gate
 from voice_server.session.lifetime import Lifetime
+from voice_server.session.metering import metered
 from voice_server.session.outbox import Outbox, audio_ms
-from voice_server.session.prompts import with_own_prompt, with_prompt
+from voice_server.session.prompts import own_prompt, replacing, with_own_prompt, with_prompt
 from voice_server.session.replying import Replying
+from voice_server.session.silence import SilenceWatch
 from voice_server.session.timeline import Timelines
 from voice_server.tools.base import ToolOutcome
 
@@ -71,12 +76,22 @@ class Session:
     ) -> None:
         self.id = session_id
         self.caller = caller
-        self.user_id = init.user_id or caller.owner
+        self.user_id = caller.user_id or init.user_id or caller.owner
+        self.began_at = equipment.clock.utc()
+        self.turns = 0
+        self._has_warned_of_budget = False
         self.resume_token = new_token()
         self._equipment = equipment
         self._limits, self._clock = equipment.limits, equipment.clock
-        self._chooser = Chooser(equipment.catalogue, partial(equipment.tools.offered_to, caller))
-        self._choice = self._chosen(equipment.default, remembered.wishes, init.changes)
+        self._bill = Bill(equipment.meter, caller)
+        catalogue, default = metered(equipment.catalogue, equipment.default, self._bill)
+        self._chooser = Chooser(
+            catalogue,
+            partial(equipment.tools.offered_to, caller),
+            caller.grant.fixed if caller.grant else None,
+        )
+        self._choice = self._chosen(default, remembered.wishes, init.changes)
+        self._own = own_prompt(equipment.default.system_prompt, init.changes)
         self._greeting = init.greeting
         self._is_paced = is_paced
         self.outbox = Outbox(self._clock, self._limits.replay_bytes, self._limits.replay_ms)
@@ -89,6 +104,7 @@ class Session:
             self._choice.policy,
             History(tuple(remembered.messages)),
             is_paced=is_paced,
+            language=self._choice.language,
         )
         self._pending: deque[on.Event] = deque()
         self._is_stepping = False
@@ -100,7 +116,8 @@ class Session:
         self._input_due = Instant(0.0)  # when the input received so far has passed in real time
         self._attachment: Attachment | None = None
         self._detached_at: Instant | None = self._clock.now()
-        self._lifetime = Lifetime(self._clock, self._limits, self._show, self.end)
+        longest_ms = caller.grant.longest_ms if caller.grant else None
+        self._lifetime = Lifetime(self._clock, self._limits, self._show, self.end, longest_ms)
         self._over = asyncio.Event()
         self.end_reason = "ended"
         self._tasks: asyncio.TaskGroup | None = None
@@ -112,7 +129,7 @@ class Session:
             equipment.vad,
             equipment.score,
             equipment.limits,
-            equipment.deadlines,
+            self._serve,
         )
         self._replying = Replying(
             self._emit,
@@ -120,9 +137,12 @@ class Session:
             self._ahead_ms,
             self._limits.output_ahead_ms,
             equipment.deadlines,
+            self._serve,
+            equipment.phrases,
             equipment.tools,
             self._limits.tool_bridge_ms,
         )
+        self._silence = SilenceWatch(self._clock, equipment.deadlines, self._break_silence)
         self._timelines = Timelines(self._clock, self._ears.moment_of)
         self._begin(remembered)
         if acknowledge:
@@ -134,6 +154,16 @@ class Session:
     def conversation_id(self) -> ConversationId:
         """The conversation it is in."""
         return self._conversation.conversation_id
+
+    @property
+    def state(self) -> str:
+        """What it is doing, in a word."""
+        return (self._conversation.status or wire.StatusKind.READY).value
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether somebody is there; else it waits to be resumed."""
+        return self._attachment is not None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -174,6 +204,7 @@ class Session:
         for task in self._live:
             task.cancel()
         self._ears.close()
+        self._silence.close()
         if self._wake is not None:
             self._wake.cancel()
         self.outbox.put(wire.SessionEnded(self.end_reason))
@@ -202,6 +233,14 @@ class Session:
                 self._show(wire.Status(self._conversation.status))
         if self._greeting:
             self._emit(on.Prompted(self._greeting))
+        await self._learn_sentences(self._choice)
+
+    async def _learn_sentences(self, choice: Choice) -> None:
+        """Have what may have to be said ready in this voice."""
+        if self._equipment.phrases is not None:
+            await self._equipment.phrases.learn(
+                choice.tts, choice.spoken_voice, sentences_in(choice.language)
+            )
 
     # ── Its connection ───────────────────────────────────────────────────────────────────────────
 
@@ -292,8 +331,11 @@ class Session:
             case wire.ToolResult(call_id, output, is_error):
                 self._replying.deliver(call_id, ToolOutcome(output, is_error))
             case wire.Configure(changes):
+                changes = await with_prompt(changes, self._equipment.templates, self.caller.owner)
                 await self.change(changes)
+                self._own = replacing(self._own, changes)
                 self._show(wire.Configured(self.config))
+                self._spawn(self._learn_sentences(self._choice), "sentences")
             case wire.Ping(timestamp):
                 self._show(wire.Pong(timestamp))
             case wire.End():
@@ -314,7 +356,7 @@ class Session:
         changes = await with_prompt(changes, self._equipment.templates, self.caller.owner)
         self._choice = self._chooser.apply(self._choice, changes)
         self._ears.use(self._choice)
-        self._emit(on.PolicyChanged(self._choice.policy))
+        self._emit(on.PolicyChanged(self._choice.policy, self._choice.language))
 
     def _chosen(self, default: Choice, *wishes: wire.Changes) -> Choice:
         """The default with one wish granted after the other, and all that is to be told of them."""
@@ -377,12 +419,10 @@ class Session:
     async def _join(self, wished: str | None) -> None:
         if wished is None or wished == self.conversation_id:
             return
-        joined = await self._equipment.journal.open(self.caller.owner, wished)
+        joined = await self._equipment.journal.open(self.caller.owner, wished, self.caller.user_id)
         self._begin(joined)
-        if joined.wishes != wire.Changes():
-            await self.change(
-                await with_own_prompt(joined.wishes, self._equipment.templates, self.caller.owner)
-            )
+        wishes = await with_own_prompt(joined.wishes, self._equipment.templates, self.caller.owner)
+        await self.change(replacing(self._own, wishes))
         self._emit(on.ConversationChanged(joined.id, joined.messages))
         self._report_missing(joined)
 
@@ -410,6 +450,7 @@ class Session:
                     self._carry_out(command)
         finally:
             self._is_stepping = False
+        self._silence.watch(self._is_waited_for)
         self._set_alarm()
 
     def _set_alarm(self) -> None:
@@ -433,7 +474,9 @@ class Session:
                     for watcher in self._equipment.watchers:
                         watcher.reply_heard(entry.turn_id, entry.heard_ms)
             case do.EndTurn(turn_id):
-                metrics = self._timelines.metrics(turn_id)
+                metrics = replace(self._timelines.metrics(turn_id), cost_amount=self._bill.take_turn())
+                self.turns += 1
+                self._spawn(self._look_at_limits(), "limits")
                 self._record(self.conversation_id, do.TurnMeasured(metrics))
                 self._show(metrics)
                 for watcher in self._equipment.watchers:
@@ -462,6 +505,41 @@ class Session:
                 self._replying.stop()
             case _:
                 assert_never(command)
+
+    @property
+    def _is_waited_for(self) -> bool:
+        """Whether the caller waits for sound: something is being worked on, and they are there."""
+        reply = self._conversation.reply
+        if reply is None:
+            return bool(self._conversation.waiting)
+        return reply.is_audio_wanted and not reply.has_turn_ended and not reply.playout.is_paused
+
+    def _break_silence(self, is_filler: bool) -> None:
+        reply = self._conversation.reply
+        sentence = Sentence.FILLER if is_filler else Sentence.ONE_MOMENT
+        if (reply is not None and self._replying.say(sentence)) or is_filler:
+            return
+        slow = "This takes longer than usual; it is still being worked on."
+        turn_id = reply.turn_id if reply is not None else None
+        self._show(wire.ErrorOut("slow", slow, False, "internal" if reply else "stt", turn_id))
+
+    def _serve(self, stage: str, name: str, utterance: int | None) -> None:
+        self._timelines.serve(stage, name, utterance)
+
+    async def _look_at_limits(self) -> None:
+        """Between turns: a caller who has used up what it may is told, and let go."""
+        standing = await self._equipment.meter.standing(self.caller, voice=True)
+        self.heed(standing)
+        if standing.refusal is not None:
+            self.end("over_limit")
+
+    def heed(self, standing: Standing) -> None:
+        """Tell of a limit that is near, once, or reached."""
+        if standing.refusal is not None:
+            self.report(standing.refusal)
+        elif standing.warning is not None and not self._has_warned_of_budget:
+            self._has_warned_of_budget = True
+            self.report(standing.warning)
 
     def _start_reply(self, command: do.StartReply) -> None:
         choice = self._choice
@@ -520,6 +598,7 @@ class Session:
 
     def _put(self, output: wire.Output) -> None:
         self.outbox.put(output)
+        self._silence.note(output)
         if self.outbox.is_overfull and self._attachment is not None:
             self._attachment.close_soon(1008, "too slow")
 

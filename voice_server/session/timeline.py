@@ -5,7 +5,7 @@ what the transcript took beyond it, the first token, and from there to the first
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voice_server.clock import Clock, Instant
 from voice_server.core.wire import (
@@ -23,7 +23,10 @@ from voice_server.ops.turns import Moment, TurnReport
 
 @dataclass(slots=True)
 class Timeline:
-    """Moments of one turn; None: it has not happened, or the turn has no such stage."""
+    """Moments of one turn; None: it has not happened, or the turn has no such stage.
+
+    `providers` are those that were chosen, `served` those that did the work where that is known.
+    """
 
     speech_ended: Instant | None = None
     decided: Instant | None = None
@@ -31,6 +34,7 @@ class Timeline:
     first_token: Instant | None = None
     first_audio: Instant | None = None
     providers: tuple[tuple[str, str], ...] = ()
+    served: dict[str, str] = field(default_factory=dict)
     first_clause: Instant | None = None
     end_reason: str = "completed"
     failures: tuple[tuple[str, str], ...] = ()
@@ -46,7 +50,7 @@ class Timeline:
             llm_first_token_ms=_between(self.started, self.first_token),
             tts_first_audio_ms=_between(self.first_token, self.first_audio),
             response_ms=_between(heard, self.first_audio),
-            providers=dict(self.providers),
+            providers=dict(self.providers) | self.served,
         )
 
     def report(self, session_id: str, conversation_id: str, turn_id: TurnId, now: Instant) -> TurnReport:
@@ -67,7 +71,7 @@ class Timeline:
             turn_id,
             self.end_reason,
             happened,
-            dict(self.providers),
+            dict(self.providers) | self.served,
             self.failures,
         )
 
@@ -106,6 +110,13 @@ class Timelines:
             self._of_utterance = {one: it for one, it in self._of_utterance.items() if one > utterance}
         self._present.started = self._clock.now()
         self._present.providers = providers
+
+    def serve(self, stage: str, name: str, utterance: int | None = None) -> None:
+        """Who does the work of a stage: for an utterance, or for the present turn."""
+        timeline = (
+            self._present if utterance is None else self._of_utterance.setdefault(utterance, Timeline())
+        )
+        timeline.served[stage] = name
 
     def note(self, output: Output) -> None:
         """Something goes out to the caller."""

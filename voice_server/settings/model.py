@@ -16,7 +16,15 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from voice_server.settings.kinds import Folder, Names, OptionalFile, from_text
-from voice_server.settings.tables import Chat, Deadlines, Limits, Table, TurnDetection
+from voice_server.settings.tables import (
+    Chat,
+    Deadlines,
+    Limits,
+    Resilience,
+    Switching,
+    Table,
+    TurnDetection,
+)
 from voice_server.settings.tools import Tools
 from voice_server.settings.vendors import Vendors
 
@@ -55,6 +63,8 @@ class ApiKey(Table):
     name: Annotated[str, Field(min_length=1)]
     tier: Tier = Tier.PRO
     owner: str | None = None
+    scopes: tuple[Literal["voice", "chat", "admin"], ...] = ("voice", "chat")
+    monthly_budget: Annotated[float | None, Field(gt=0)] = None
     tools: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(from_text)] = None
 
 
@@ -106,8 +116,18 @@ class Settings(BaseSettings):
     """Web origins that may connect, such as `https://app.example`; empty means the REST port's own, on
     this machine and at `public_url`."""
     api_keys: ApiKeys = ()
-    """Who may connect: tables of `key`, `name`, `tier`, `owner` and `tools`, or plain keys (of the tier
-    `pro`); empty asks nobody for a key."""
+    """Who may connect: tables of `key`, `name`, `tier`, `owner`, `scopes`, `monthly_budget` (USD) and
+    `tools`, or plain keys (of the tier `pro`), beside the keys that `voice-server keys create` makes; where
+    there is none of either, nobody is asked for a key."""
+    client_token_s: Annotated[float, Field(gt=0, le=3600)] = 60
+    """How long a client token (`POST /api/tokens`) waits to be used."""
+    web_session_h: Annotated[float, Field(gt=0, le=8760)] = 24
+    """How long a browser stays signed in, in hours."""
+    redis_url: SecretStr = SecretStr("")
+    """Redis that counts requests for several servers, such as `redis://host:6379/0`; empty counts in
+    memory."""
+    prices_file: OptionalFile = None
+    """TOML file of prices instead of the `config/prices.toml` that comes with the server."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe log line that is written."""
     log_format: Literal["console", "json"] = "console"
@@ -118,11 +138,14 @@ class Settings(BaseSettings):
     """Where a trace of each turn is sent by OTLP over HTTP, such as `http://localhost:4318/v1/traces`; empty
     sends none. Needs the extra `otel`."""
     stt: ProviderNames = ("local",)
-    """Speech-to-text providers, the first is used unless a caller asks for another of them."""
+    """Speech-to-text providers: the first is used unless a caller asks for another of them, the others in
+    their order when it fails."""
     llm: ProviderNames = ("local",)
-    """Language model providers, the first is used unless a caller asks for another of them."""
+    """Language model providers: the first is used unless a caller asks for another of them, the others in
+    their order when it fails."""
     tts: ProviderNames = ("local",)
-    """Text-to-speech providers, the first is used unless a caller asks for another of them."""
+    """Text-to-speech providers: the first is used unless a caller asks for another of them, the others in
+    their order when it fails."""
     embeddings: str = "local"
     """The provider of embeddings, by which messages are found by their meaning; empty finds them by their
     words alone."""
@@ -151,6 +174,8 @@ class Settings(BaseSettings):
     turn_detection: TurnDetection = TurnDetection()
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
+    switching: Switching = Switching()
+    resilience: Resilience = Resilience()
     chat: Chat = Chat()
     tools: Tools = Tools()
     vendors: Vendors = Vendors()

@@ -46,12 +46,13 @@ class StoredJournal:
         self._is_closing = False
         self.is_in_trouble = False
 
-    async def open(self, owner: str, wished: str | None) -> Remembered:
-        """The wished-for conversation of this owner, or an id for a new one. Never raises."""
+    async def open(self, owner: str, wished: str | None, user_id: str | None = None) -> Remembered:
+        """The wished-for conversation of this owner, and of this user if one is named, or an id for a new
+        one. Never raises."""
         if wished is None:
             return Remembered(new_conversation_id(), is_new=True)
         try:
-            found = await self._find(owner, ConversationId(wished))
+            found = await self._find(owner, ConversationId(wished), user_id)
         except StoreError as error:
             trouble = StoreError(
                 "The conversation cannot be looked up now; a new one is used.",
@@ -61,7 +62,9 @@ class StoredJournal:
             return Remembered(new_conversation_id(), is_new=True, trouble=trouble)
         return found or Remembered(new_conversation_id(), is_new=True, is_unknown=True)
 
-    async def _find(self, owner: str, conversation_id: ConversationId) -> Remembered | None:
+    async def _find(
+        self, owner: str, conversation_id: ConversationId, user_id: str | None
+    ) -> Remembered | None:
         newest = (
             select(MessageRow.id, MessageRow.role, MessageRow.content)
             .where(
@@ -76,6 +79,8 @@ class StoredJournal:
             known = select(ConversationRow).where(
                 ConversationRow.id == conversation_id, ConversationRow.owner == owner
             )
+            if user_id is not None:
+                known = known.where(ConversationRow.user_id == user_id)
             if (conversation := await session.scalar(known)) is None:
                 return None
             rows = (await session.execute(newest)).all()

@@ -47,14 +47,14 @@ class RealtimeSpeechToText:
 
     def __init__(self, options: OpenAiOptions) -> None:
         self.name = options.name
-        self._model = options.stt_model or DEFAULT_MODEL
+        self.model = options.stt_model or DEFAULT_MODEL
         self.capabilities = SttCapabilities(
             languages=LANGUAGES,
             partials=True,
             streaming=True,
-            detects_language=detects_language(self._model),
+            detects_language=detects_language(self.model),
         )
-        self.title = f"{options.title} {self._model}"
+        self.title = f"{options.title} {self.model}"
         self._options = options
         self._client = openai_client(options)
         self._parting: set[asyncio.Task[None]] = set()
@@ -70,7 +70,7 @@ class RealtimeSpeechToText:
     @asynccontextmanager
     async def open(self, hints: SttHints) -> AsyncIterator["RealtimeStream"]:
         """Begin one utterance; leaving closes the socket, and nobody waits for the other side's good-bye."""
-        stream = RealtimeStream(self._client, self._options, self._model, hints)
+        stream = RealtimeStream(self._client, self._options, self.model, hints)
         running = asyncio.create_task(stream.run())
         self._parting.add(running)
         running.add_done_callback(self._parting.discard)

@@ -25,11 +25,11 @@ class OpenAiTranscriber:
 
     def __init__(self, options: OpenAiOptions) -> None:
         self.name = options.name
-        self._model = options.stt_model or DEFAULT_MODEL
+        self.model = options.stt_model or DEFAULT_MODEL
         self.capabilities = SttCapabilities(
-            languages=LANGUAGES, detects_language=detects_language(self._model)
+            languages=LANGUAGES, detects_language=detects_language(self.model)
         )
-        self.title = f"{options.title} {self._model}"
+        self.title = f"{options.title} {self.model}"
         self._options = options
         self._client = openai_client(options)
 
@@ -45,10 +45,10 @@ class OpenAiTranscriber:
             return Transcript("", hints.language)
         client = await self._client.get()
         arguments: dict[str, Any] = {
-            "model": self._model,
+            "model": self.model,
             "file": ("speech.wav", wav_header(STT_RATE_HZ, len(pcm)) + pcm, "audio/wav"),
             "response_format": "json",
-            **language_fields(self._model, hints),
+            **language_fields(self.model, hints),
         }
         try:
             answer = await client.audio.transcriptions.create(**arguments)

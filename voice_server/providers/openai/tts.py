@@ -41,9 +41,9 @@ class OpenAiTextToSpeech:
 
     def __init__(self, options: OpenAiOptions) -> None:
         self.name = options.name
-        self._model = options.tts_model or DEFAULT_MODEL
-        self.title = f"{options.title} {self._model}"
-        self.capabilities = TtsCapabilities(_voices(options, self._model), _RATE_HZ)
+        self.model = options.tts_model or DEFAULT_MODEL
+        self.title = f"{options.title} {self.model}"
+        self.capabilities = TtsCapabilities(_voices(options, self.model), _RATE_HZ)
         self._options = options
         self._client = openai_client(options)
 
@@ -59,7 +59,7 @@ class OpenAiTextToSpeech:
 
     async def _synthesise(self, words: str, voice: Voice) -> AsyncGenerator[bytes, None]:
         client = await self._client.get()
-        arguments = {"model": self._model, "voice": voice.id, "input": words, "response_format": "pcm"}
+        arguments = {"model": self.model, "voice": voice.id, "input": words, "response_format": "pcm"}
         if self._options.instructions is not None:
             arguments["instructions"] = self._options.instructions
         has_sound = False
