@@ -63,7 +63,7 @@ async def test_the_dashboard_shows_what_happened_and_makes_keys(tmp_path: Path) 
 
             await page.get_by_role("link", name="Usage").click()
             await page.locator("svg rect.bar").first.wait_for()
-            assert await page.locator("figure").count() == 4
+            assert await page.locator("figure").count() == 3
             await page.screenshot(path=ARTIFACTS / "dashboard-usage.png", full_page=True)
 
             await page.get_by_role("link", name="Feedback").click()
