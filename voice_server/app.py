@@ -3,13 +3,13 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
@@ -20,7 +20,9 @@ from voice_server.audio.voice_activity import SileroVad
 from voice_server.clock import Clock, LoopClock
 from voice_server.core import wire
 from voice_server.core.caller import USUAL_SCOPES, Caller, Scope, Tier
+from voice_server.core.journal import Journal
 from voice_server.core.policy import TurnPolicy
+from voice_server.core.sentences import sentences_in
 from voice_server.dialects.base import Dialect
 from voice_server.dialects.native.codec import NativeDialect
 from voice_server.dialects.native.limits import FrameLimits
@@ -38,11 +40,19 @@ from voice_server.gateway.limits import GatewayLimits
 from voice_server.gateway.server import VoiceSocketServer, cannot_listen
 from voice_server.gateway.socket import Handshake, Socket
 from voice_server.ids import SessionId, new_session_id
+from voice_server.ops.metrics import CONTENT_TYPE, ServerMetrics
+from voice_server.ops.turns import TurnWatcher
 from voice_server.providers import registry
 from voice_server.providers.base import Embeddings, Provider, Voice
 from voice_server.providers.local.weights import WeightStore
+from voice_server.providers.resilient.chain import chain_status
+from voice_server.providers.resilient.chains import llm_chains, stt_chains, tts_chains
+from voice_server.providers.resilient.languages import voice_like
+from voice_server.providers.resilient.phrases import Phrases
+from voice_server.providers.resilient.policy import Deadlines as ProviderDeadlines
+from voice_server.providers.resilient.policy import Policy
 from voice_server.rest.api import create_api
-from voice_server.rest.context import RestContext, RestLimits
+from voice_server.rest.context import Exposition, RestContext, RestLimits
 from voice_server.rest.upgraded import UpgradedConnection
 from voice_server.services.chat import Chat, ChatDefaults
 from voice_server.services.client_tokens import PREFIX as CLIENT_TOKEN
@@ -79,6 +89,9 @@ from voice_server.tools.box import ToolBox, ToolRules
 from voice_server.tools.functions import Functions
 from voice_server.tools.http import Endpoint, HttpTools
 from voice_server.tools.mcp import McpAddress, McpServer
+
+if TYPE_CHECKING:
+    from voice_server.ops.tracing import TurnTracer
 
 log = structlog.get_logger()
 
@@ -168,6 +181,22 @@ def default_voice(settings: Settings, catalogue: Catalogue) -> Voice:
     raise ConfigurationError(
         f"tts_voice is {settings.tts_voice!r}, but the voices are: {known}. Choose one of them, or name "
         "any voice of a vendor in that vendor's own table, such as VOICE_SERVER_VENDORS__ELEVENLABS__VOICE."
+    )
+
+
+def chained(
+    settings: Settings, catalogue: Catalogue, default: Choice, phrases: Phrases | None
+) -> tuple[Catalogue, Choice]:
+    """The same with each provider followed by the others of its role, for when it fails."""
+    policy, most_calls = chain_policy(settings), settings.vendors.most_calls
+    stt = stt_chains(catalogue.stt, policy, most_calls)
+    llm = llm_chains(catalogue.llm, policy, most_calls)
+    tts = tts_chains(catalogue.tts, policy, most_calls, phrases or Phrases())
+    return replace(catalogue, stt=stt, llm=llm, tts=tts), replace(
+        default,
+        stt=next(one for one in stt if one.first is default.stt),
+        llm=next(one for one in llm if one.first is default.llm),
+        tts=next(one for one in tts if one.first is default.tts),
     )
 
 
@@ -340,15 +369,24 @@ class VoiceServer:
         catalogue: Catalogue,
         default: Choice,
         embeddings: Embeddings | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._settings = settings
         limits = settings.limits
         self._clock = LoopClock()
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="clips")
         self._judges = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn")
+        self._metrics = ServerMetrics(lambda: self.sessions.count, lambda: self._connections())
+        self._connections: Callable[[], int] = lambda: 0
+        self._tracer = open_tracer(settings.traces, self._clock) if settings.traces else None
+        watchers: list[TurnWatcher] = [self._metrics, *([self._tracer] if self._tracer else [])]
         weights = WeightStore(settings.models_dir)
+        self._vad = SileroVad(weights.path("silero-vad"))
         self._smart_turn = SmartTurn(weights.path("smart-turn"))
         self._voices = VoiceLists(catalogue.tts, settings.voices_refresh_min * 60)
+        self._phrases = Phrases() if settings.resilience.prerender else None
+        catalogue, default = chained(settings, catalogue, default, self._phrases)
+        self._default = default
         self._providers: list[Provider] = [*catalogue.stt, *catalogue.llm, *catalogue.tts]
         self.tools = load_tools(settings)
         self.database = Database(settings.database)
@@ -392,16 +430,18 @@ class VoiceServer:
         equipment = Equipment(
             catalogue,
             default,
-            SharedVad(SileroVad(weights.path("silero-vad"))),
+            SharedVad(self._vad),
             self._score,
-            self._journal,
+            journal or self._journal,
             self._clock,
             self._workers,
             session_limits(settings),
             session_deadlines(settings),
-            self._templates,
-            self.meter,
-            self.tools,
+            phrases=self._phrases,
+            templates=self._templates,
+            meter=self.meter,
+            tools=self.tools,
+            watchers=watchers,
         )
         per_owner = {tier: getattr(limits.sessions, tier.value) for tier in Tier}
         self.sessions = SessionRegistry(equipment, per_owner)
@@ -418,6 +458,11 @@ class VoiceServer:
             tts=catalogue.tts,
             voices=lambda: catalogue.voices,
             languages=lambda: catalogue.languages,
+            status=lambda: {
+                "stt": chain_status(catalogue.stt),
+                "llm": chain_status(catalogue.llm),
+                "tts": chain_status(catalogue.tts),
+            },
             default_voice=default.voice,
             language=default.language,
             max_tokens=settings.max_tokens,
@@ -433,13 +478,19 @@ class VoiceServer:
             strict=settings.strict,
         )
         self.port = self.rest_port = 0
+        self.prepared = asyncio.Event()  # everything is warm, as far as it can be
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Listening inside, drained and closed after."""
         async with AsyncExitStack() as stack:
+            # FastAPI's caches keep the routes of every application there was, and with them all of this.
+            stack.callback(self._vad.close)
+            stack.callback(self._smart_turn.close)
             stack.callback(self._workers.shutdown, wait=False, cancel_futures=True)
             stack.callback(self._judges.shutdown, wait=False, cancel_futures=True)
+            if self._tracer is not None:
+                stack.callback(self._tracer.close)
             for provider in self._providers:
                 stack.push_async_callback(provider.close)
             await stack.enter_async_context(self._keeping())
@@ -455,7 +506,9 @@ class VoiceServer:
             self.port = await gateway.start(settings.host, settings.port)
             stack.push_async_callback(gateway.stop)
             rest, serving = await self._start_rest(settings, door, listener)
+            self._connections = lambda: door.count
             warming = asyncio.create_task(self._warm(), name="warm")
+            lag = asyncio.create_task(self._metrics.watch_lag(), name="loop lag")
             log.info(
                 "listening", websocket=self.websocket_url(settings.host, tls is not None), page=self.page_url
             )
@@ -464,14 +517,34 @@ class VoiceServer:
             finally:
                 door.is_shut = True
                 warming.cancel()
+                lag.cancel()
                 drain_s = settings.limits.drain_s
                 await asyncio.gather(self.sessions.drain(drain_s), self._chat.drain(drain_s))
                 rest.should_exit = True
                 await serving
 
     async def _warm(self) -> None:
+        """Have everything ready; then, in peace, what can be said without a voice."""
         await self.readiness.warm()
+        if self._phrases is not None:
+            await self._prerender(self._phrases)
+        self.prepared.set()
         await self._voices.keep()
+
+    async def _prerender(self, phrases: Phrases) -> None:
+        default = self._default
+        texts, voice = sentences_in(default.language), default.spoken_voice
+        if await phrases.learn(default.tts, voice, texts) or "local" in self._settings.tts:
+            return
+        try:  # a voice of this machine says it, if there is one that speaks the language
+            spare = registry.load("tts", "local", provider_options(self._settings, "tts", "local"))
+        except ConfigurationError:
+            return
+        try:
+            if (like := voice_like(voice, spare.capabilities.voices)) is not None:
+                await phrases.learn(spare, like, texts)
+        finally:
+            await spare.close()
 
     @asynccontextmanager
     async def _keeping(self) -> AsyncIterator[None]:
@@ -542,6 +615,9 @@ class VoiceServer:
             websocket_url=self.websocket_url,
             websocket_port=self.port,
             live_sessions=lambda: self.sessions.count,
+            exposition=Exposition(self._metrics.exposed, CONTENT_TYPE, settings.metrics == "open")
+            if settings.metrics != "off"
+            else None,
             features=frozenset(
                 {"voice_chat"} if self._semantics is None else {"voice_chat", "semantic_search"}
             ),
@@ -637,6 +713,21 @@ def _may_hold_tables(database: Database) -> bool:
     return not database.is_sqlite or (path is not None and Path(path).is_file())
 
 
+def open_tracer(endpoint: str, clock: Clock) -> "TurnTracer":
+    """Where traces of turns go.
+
+    Raises:
+        ConfigurationError: the extra that brings OpenTelemetry is not installed.
+    """
+    try:
+        from voice_server.ops import tracing
+    except ImportError as error:
+        raise ConfigurationError(
+            f"traces need a package that is not installed ({error}); run `pip install 'voice-server[otel]'`."
+        ) from error
+    return tracing.open_tracer(endpoint, clock)
+
+
 def check_exposure(settings: Settings, *, has_keys: bool) -> None:
     """Refuse to serve strangers without a key.
 
@@ -721,15 +812,39 @@ def chat_defaults(settings: Settings) -> ChatDefaults:
 
 
 def session_deadlines(settings: Settings) -> Deadlines:
-    """How long providers may be silent."""
+    """How long a tool may take, and a caller hear nothing."""
     deadlines = settings.deadlines
     return Deadlines(
-        stt_final_ms=deadlines.stt_final_s * 1000,
-        llm_first_token_ms=deadlines.llm_first_token_s * 1000,
-        llm_gap_ms=deadlines.llm_gap_s * 1000,
-        tts_first_audio_ms=deadlines.tts_first_audio_s * 1000,
-        tts_gap_ms=deadlines.tts_gap_s * 1000,
         tool_ms=deadlines.tool_s * 1000,
+        silence_ms=deadlines.silence_s * 1000,
+        filler_ms=deadlines.filler_s * 1000,
+    )
+
+
+def chain_policy(settings: Settings) -> Policy:
+    """How chains of providers deal with trouble."""
+    last, switching, rules = settings.deadlines, settings.switching, settings.resilience
+    return Policy(
+        last=ProviderDeadlines(
+            stt_final_ms=last.stt_final_s * 1000,
+            llm_first_token_ms=last.llm_first_token_s * 1000,
+            llm_gap_ms=last.llm_gap_s * 1000,
+            tts_first_audio_ms=last.tts_first_audio_s * 1000,
+            tts_gap_ms=last.tts_gap_s * 1000,
+        ),
+        switching=ProviderDeadlines(
+            stt_partial_ms=switching.stt_partial_s * 1000,
+            stt_final_ms=switching.stt_final_s * 1000,
+            llm_first_token_ms=switching.llm_first_token_s * 1000,
+            tts_first_audio_ms=switching.tts_first_audio_s * 1000,
+            tts_gap_ms=switching.tts_gap_s * 1000,
+        ),
+        retries=rules.retries,
+        retry_wait_ms=rules.retry_wait_s * 1000,
+        breaker_failures=rules.breaker_failures,
+        breaker_window_ms=rules.breaker_window_s * 1000,
+        busy_wait_ms=rules.busy_wait_s * 1000,
+        hedge_ms=rules.hedge_s * 1000 or None,
     )
 
 

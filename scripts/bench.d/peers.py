@@ -17,7 +17,7 @@ import subprocess
 import sys
 import venv
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -57,6 +57,9 @@ class PlainWire:
     def meaning(self, text: str) -> Heard:
         kinds = {"ready": Heard.READY, "interrupted": Heard.INTERRUPTED}
         return kinds.get(json.loads(text)["type"], Heard.OTHER)
+
+    def timings(self, text: str) -> Mapping[str, float]:
+        return {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from tests.fakes.asgi import AsgiFake, Exchange
-from tests.fakes.script import Script
+from voice_server.fakes.asgi import AsgiFake, Exchange
+from voice_server.fakes.script import Script
 
 
 class FakeEndpoint(AsgiFake):

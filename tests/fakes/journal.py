@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from voice_server.core.commands import AssistantHeard, AssistantWrote, Entry, UserSaid
 from voice_server.core.history import Message
 from voice_server.core.journal import Remembered
+from voice_server.core.wire import Changes
 from voice_server.ids import ConversationId, MessageId
 
 
@@ -17,11 +18,12 @@ class MemoryJournal:
     entries: list[tuple[ConversationId, Entry]] = field(default_factory=list)
     owners: dict[ConversationId, str] = field(default_factory=dict)
     kept: dict[ConversationId, dict[MessageId, Message]] = field(default_factory=dict)
+    wishes: dict[ConversationId, Changes] = field(default_factory=dict)
 
     async def open(self, owner: str, wished: str | None, user_id: str | None = None) -> Remembered:
         known = ConversationId(wished or "")
         if self.owners.get(known) == owner:
-            return Remembered(known, self.messages(known))
+            return Remembered(known, self.messages(known), self.wishes.get(known, Changes()))
         new = ConversationId(f"conv_{len(self.owners) + 1}")
         self.owners[new], self.kept[new] = owner, {}
         return Remembered(new, is_new=True, is_unknown=wished is not None)

@@ -13,10 +13,10 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.fakes.spoken import spelled
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
 from voice_server.audio.voice_activity import VadState
 from voice_server.errors import ProviderError
+from voice_server.fakes.spoken import spelled
 from voice_server.providers.base import (
     AudioChunk,
     ChatMessage,

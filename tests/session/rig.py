@@ -11,16 +11,20 @@ from typing import Any, TypeVar
 
 from tests.fakes.journal import MemoryJournal
 from tests.fakes.scripted import TONE_VOICE, ScriptedLlm, ScriptedStt, ScriptedTts, ScriptedVad
-from tests.fakes.spoken import quiet, speak
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms, duration_ms
 from voice_server.clock import LoopClock
 from voice_server.core import wire
 from voice_server.core.caller import Caller, Tier
+from voice_server.fakes.spoken import quiet, speak
 from voice_server.ids import ConversationId, new_session_id
+from voice_server.providers.resilient.chains import llm_chains, stt_chains, tts_chains
+from voice_server.providers.resilient.phrases import Phrases
+from voice_server.providers.resilient.policy import Policy
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.equipment import Equipment
 from voice_server.session.limits import Deadlines, SessionLimits
+from voice_server.session.prompts import Templates
 from voice_server.session.registry import SessionRegistry
 from voice_server.session.session import Session
 from voice_server.session.shared_vad import SharedVad
@@ -200,20 +204,22 @@ class House:
     more_stts: Sequence[ScriptedStt] = ()
     more_llms: Sequence[ScriptedLlm] = ()
     more_ttss: Sequence[ScriptedTts] = ()
+    policy: Policy = Policy(retries=0)
+    phrases: Phrases | None = None
     detectable: tuple[str, ...] = ()
     tools: ToolBox = field(default_factory=ToolBox)
+    templates: Templates | None = None
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def registry(self) -> SessionRegistry:
-        catalogue = Catalogue(
-            [self.stt, *self.more_stts],
-            [self.llm, *self.more_llms],
-            [self.tts, *self.more_ttss],
-            self.strict,
-            self.detectable,
+        stt = stt_chains([self.stt, *self.more_stts], self.policy, lambda name: None)
+        llm = llm_chains([self.llm, *self.more_llms], self.policy, lambda name: None)
+        tts = tts_chains(
+            [self.tts, *self.more_ttss], self.policy, lambda name: None, self.phrases or Phrases()
         )
-        default = Choice(self.stt, self.llm, self.tts, TONE_VOICE, "en-US", "Be brief.")
+        catalogue = Catalogue(stt, llm, tts, self.strict, self.detectable)
+        default = Choice(stt[0], llm[0], tts[0], TONE_VOICE, "en-US", "Be brief.")
         clock = LoopClock()
         return SessionRegistry(
             Equipment(
@@ -226,6 +232,8 @@ class House:
                 self.workers,
                 self.limits,
                 self.deadlines,
+                self.phrases,
+                templates=self.templates,
                 tools=self.tools,
             ),
             per_owner=dict.fromkeys(Tier, 10),

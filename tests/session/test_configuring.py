@@ -1,13 +1,17 @@
 """What a caller may choose, at the beginning and between turns."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import pytest
 
-from tests.fakes.scripted import ScriptedLlm
-from tests.fakes.spoken import speak
-from tests.session.rig import VAD, House, calling, wav
+from tests.fakes.scripted import ScriptedLlm, spread
+from tests.session.rig import VAD, Call, House, calling, wav
 from voice_server.core import wire
 from voice_server.core.wire import Changes, TurnDetectionChanges, TurnMode
-from voice_server.errors import ProtocolError
+from voice_server.errors import NotFoundError, ProtocolError
+from voice_server.fakes.spoken import speak
+from voice_server.ids import ConversationId
 
 pytestmark = pytest.mark.session
 
@@ -107,3 +111,93 @@ async def test_a_second_beginning_changes_nothing() -> None:
             await call.send(wire.Init(changes=Changes(system_prompt="Be loud.")))
         assert refused.value.code == "already_initialised"
         assert call.session.config == config
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    system_prompt: str
+    tools: tuple[str, ...] | None = None
+
+
+class OneTemplate:
+    """Knows `pirate`, which needs a name."""
+
+    async def render(self, owner: str, name: str, variables: Mapping[str, str]) -> Rendered:
+        if name != "pirate":
+            raise NotFoundError(f"There is no template '{name}'.")
+        if "name" not in variables:
+            raise ProtocolError("The template 'pirate' needs the variable 'name'.", code="missing_variable")
+        return Rendered(f"You are {variables['name']}, a pirate of {owner}'s.")
+
+
+def pirate(**variables: str) -> Changes:
+    return Changes(template=wire.TemplateChoice("pirate", variables))
+
+
+def prompts(call: Call) -> list[str]:
+    return [one.messages[0].content for one in call.llm.requests]
+
+
+async def test_a_change_from_outside_holds_from_the_next_turn_on() -> None:
+    llm = ScriptedLlm([spread("One two three four five six", 0.2)])
+    async with calling(House(llm=llm, templates=OneTemplate()), opens_stream=False) as call:
+        await call.send(wire.TextIn("Hello"))
+        await call.until(wire.MessageChunk, 2)
+        owner, here = call.session.caller.owner, call.session.conversation_id
+        await call.registry.change("somebody", here, pirate(name="Eve"))
+        await call.registry.change(owner, "conv_other", pirate(name="Eve"))
+        await call.registry.change(owner, here, pirate(name="Jack"))
+        await call.until(wire.Metrics)
+        assert call.one(wire.AiResponse).text == "One two three four five six"
+        await call.send(wire.TextIn("And now"))
+        await call.until(wire.Metrics, 2)
+        assert prompts(call) == ["Be brief.", "You are Jack, a pirate of local's."]
+        assert not call.all(wire.Configured)
+
+
+async def test_a_change_from_outside_that_cannot_be_granted_is_told() -> None:
+    async with calling(House(strict=True), opens_stream=False) as call:
+        await call.registry.change(
+            call.session.caller.owner, call.session.conversation_id, Changes(model="gpt-4o")
+        )
+        assert (await call.until(wire.ErrorOut)).code == "not_configured"
+        await call.send(wire.TextIn("Hello"))
+        await call.until(wire.Metrics)
+
+
+async def test_the_conversations_own_wishes_come_first_and_the_callers_over_them() -> None:
+    house = House(templates=OneTemplate(), more_llms=[ScriptedLlm(model="script-2")])
+    house.knows("conv_1")
+    house.journal.wishes[ConversationId("conv_1")] = Changes(
+        model="script-2", template=wire.TemplateChoice("pirate", {"name": "Jack"})
+    )
+    changes = Changes(model="gpt-4o")
+    async with calling(house, changes, conversation_id="conv_1", opens_stream=False) as call:
+        config = (await call.until(wire.InitAck)).config
+        assert config["model"] == "script-2"  # what the caller wished for is not there
+        assert config["notes"] == ["model 'gpt-4o' is not configured: 'script-2' answers."]
+        await call.send(wire.TextIn("Hello"))
+        await call.until(wire.Metrics)
+        assert house.more_llms[0].requests[0].messages[0].content == "You are Jack, a pirate of local's."
+
+
+async def test_who_joins_a_conversation_takes_over_its_prompt() -> None:
+    house = House(templates=OneTemplate())
+    for number, template in ((7, "pirate"), (8, "gone")):
+        house.knows(f"conv_{number}")
+        house.journal.wishes[ConversationId(f"conv_{number}")] = Changes(
+            template=wire.TemplateChoice(template, {"name": "Anne"})
+        )
+    async with calling(house, opens_stream=False) as call:
+        await call.send(wire.TextIn("Hello", conversation_id="conv_7"))
+        await call.until(wire.Metrics)
+        await call.send(wire.TextIn("Hello", conversation_id="conv_8"))
+        await call.until(wire.Metrics, 2)
+        await call.send(wire.Configure(Changes(system_prompt="Be loud.")))
+        await call.send(wire.TextIn("Hello", conversation_id="conv_7"))
+        await call.until(wire.Metrics, 3)
+        await call.send(wire.TextIn("Hello", conversation_id="conv_8"))
+        await call.until(wire.Metrics, 4)
+        pirate = "You are Anne, a pirate of local's."
+        assert prompts(call) == [pirate, "Be brief.", pirate, "Be loud."]
+        assert not call.all(wire.ErrorOut)

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.fakes.scripted import HANG, Listening, ScriptedLlm, ScriptedStt, ScriptedTts, Speaking
-from tests.fakes.spoken import speak
 from tests.session.rig import House, calling
 from voice_server.core import wire
+from voice_server.fakes.spoken import speak
 from voice_server.session.limits import SessionLimits
 
 pytestmark = pytest.mark.session

@@ -3,19 +3,28 @@
 import pytest
 
 from tests.fakes.scripted import HANG, Listening, ScriptedLlm, ScriptedStt, ScriptedTts, Speaking, Step
-from tests.fakes.spoken import cough, quiet
 from tests.session.rig import Call, House, calling
 from voice_server.core import wire
-from voice_server.core.conversation import SORRY_NOT_HEARD
-from voice_server.core.reply import SORRY_NO_ANSWER
+from voice_server.core.sentences import Sentence
 from voice_server.core.wire import EndReason, StatusKind
 from voice_server.errors import ConfigurationError, ProviderError, ProviderUnavailable
-from voice_server.session.limits import Deadlines
+from voice_server.fakes.spoken import cough, quiet
+from voice_server.providers.resilient.policy import Deadlines, Policy
 
 pytestmark = pytest.mark.session
 
-FAST = Deadlines(
-    stt_final_ms=2_000, llm_first_token_ms=3_000, llm_gap_ms=1_000, tts_first_audio_ms=1_500, tts_gap_ms=1_000
+NOT_HEARD = Sentence.NOT_HEARD.in_language("en")
+NO_ANSWER = Sentence.NO_ANSWER.in_language("en")
+
+FAST = Policy(
+    retries=0,
+    last=Deadlines(
+        stt_final_ms=2_000,
+        llm_first_token_ms=3_000,
+        llm_gap_ms=1_000,
+        tts_first_audio_ms=1_500,
+        tts_gap_ms=1_000,
+    ),
 )
 REFUSED = ProviderUnavailable("The provider is out of capacity.", stage="llm")
 
@@ -40,13 +49,13 @@ async def goes_on(call: Call) -> None:
     ],
 )
 async def test_speech_to_text_fails(listening: Listening, code: str, after_ms: float) -> None:
-    house = House(stt=ScriptedStt([listening]), deadlines=FAST)
+    house = House(stt=ScriptedStt([listening]), policy=FAST)
     async with calling(house) as call:
         await call.say("Hello")
         metrics = await call.until(wire.Metrics)
         error = call.one(wire.ErrorOut)
         assert (error.code, error.stage, error.turn_id) == (code, "stt", metrics.turn_id)
-        assert call.tts.spoken == [SORRY_NOT_HEARD]
+        assert call.tts.spoken == [NOT_HEARD]
         assert call.one(wire.AudioEnd).reason is EndReason.FAILED
         assert not call.all(wire.TranscriptionOut) and not call.all(wire.AiResponse)
         settled_ms = call.one(wire.SpeechStoppedOut).at_ms + 96
@@ -71,13 +80,13 @@ async def test_speech_to_text_fails(listening: Listening, code: str, after_ms: f
     ],
 )
 async def test_the_model_fails(steps: list[Step], written: str, code: str, after_ms: float) -> None:
-    async with calling(House(llm=ScriptedLlm([steps]), deadlines=FAST)) as call:
+    async with calling(House(llm=ScriptedLlm([steps]), policy=FAST)) as call:
         await call.send(wire.TextIn("Hello"))
         metrics = await call.until(wire.Metrics)
         error = call.one(wire.ErrorOut)
         assert (error.code, error.stage, error.turn_id) == (code, "llm", metrics.turn_id)
         assert call.when(wire.ErrorOut) == pytest.approx(after_ms, abs=1)
-        assert " ".join(call.tts.spoken) == f"{written}{SORRY_NO_ANSWER}"
+        assert " ".join(call.tts.spoken) == f"{written}{NO_ANSWER}"
         assert call.one(wire.AudioEnd).reason is EndReason.FAILED
         chunks = call.all(wire.MessageChunk)
         assert [one.text for one in call.all(wire.AiResponse)] == ([written] if written else [])
@@ -103,7 +112,7 @@ async def test_the_model_fails(steps: list[Step], written: str, code: str, after
     ],
 )
 async def test_the_voice_fails(speaking: Speaking, code: str, after_ms: float) -> None:
-    async with calling(House(tts=ScriptedTts([speaking]), deadlines=FAST)) as call:
+    async with calling(House(tts=ScriptedTts([speaking]), policy=FAST)) as call:
         await call.send(wire.TextIn("Hello"))
         metrics = await call.until(wire.Metrics)
         error = call.one(wire.ErrorOut)
@@ -134,7 +143,7 @@ async def test_the_text_is_whole_even_if_the_voice_fails_early() -> None:
 
 
 async def test_a_slow_model_is_not_a_silent_voice() -> None:
-    house = House(llm=ScriptedLlm([["One. ", 2.5, "Two."]]), deadlines=Deadlines(tts_gap_ms=1_000))
+    house = House(llm=ScriptedLlm([["One. ", 2.5, "Two."]]), policy=Policy(last=Deadlines(tts_gap_ms=1_000)))
     async with calling(house) as call:
         await call.send(wire.TextIn("Count"))
         await call.until(wire.Metrics)
@@ -164,7 +173,7 @@ async def test_a_text_turn_that_fails_is_an_error_and_no_sound() -> None:
 
 async def test_turns_wait_for_models_that_are_loading() -> None:
     house = House(
-        stt=ScriptedStt(warm_s=4.0), llm=ScriptedLlm(warm_s=6.0), tts=ScriptedTts(warm_s=5.0), deadlines=FAST
+        stt=ScriptedStt(warm_s=4.0), llm=ScriptedLlm(warm_s=6.0), tts=ScriptedTts(warm_s=5.0), policy=FAST
     )
     async with calling(house) as call:
         await call.say("Hello", then_quiet_ms=5_000)
@@ -189,7 +198,7 @@ async def test_an_operators_mistake_is_told_at_once_and_with_every_turn() -> Non
         await call.say("Hello")
         await call.until(wire.Metrics)
         assert call.all(wire.ErrorOut)[1].message == missing.message
-        assert call.tts.spoken == [SORRY_NOT_HEARD]
+        assert call.tts.spoken == [NOT_HEARD]
 
 
 async def test_a_noise_that_cannot_be_heard_for_a_failure_cuts_nothing_else() -> None:

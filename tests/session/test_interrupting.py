@@ -3,11 +3,11 @@
 import pytest
 
 from tests.fakes.scripted import ScriptedLlm, ScriptedTts, spread
-from tests.fakes.spoken import cough, quiet, speak
 from tests.session.rig import VAD, Call, House, calling
 from voice_server.core import wire
 from voice_server.core.commands import AssistantHeard
 from voice_server.core.wire import EndReason
+from voice_server.fakes.spoken import cough, quiet, speak
 
 pytestmark = pytest.mark.session
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from tests.fakes.scripted import TONE_VOICE, Listening, ScriptedLlm, ScriptedStt, ScriptedTts
-from tests.fakes.spoken import speak
 from tests.session.rig import VAD, House, calling, wav
 from voice_server.core import wire
 from voice_server.core.wire import Changes
 from voice_server.errors import ProtocolError
+from voice_server.fakes.spoken import speak
 from voice_server.providers.base import SttHints, Voice
 
 pytestmark = pytest.mark.session

@@ -3,11 +3,11 @@
 import pytest
 
 from tests.fakes.scripted import Listening, ScriptedLlm, ScriptedStt, spread
-from tests.fakes.spoken import speak
 from tests.session.rig import Call, House, calling
 from voice_server.core import wire
 from voice_server.core.wire import EndReason
 from voice_server.errors import ProtocolError
+from voice_server.fakes.spoken import speak
 from voice_server.session.limits import SessionLimits
 
 pytestmark = pytest.mark.session

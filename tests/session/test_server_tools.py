@@ -5,7 +5,6 @@ import json
 import pytest
 
 from tests.fakes.scripted import ScriptedLlm, ScriptedTts
-from tests.fakes.spoken import speak
 from tests.fakes.tools import ScriptedTool, Tools
 from tests.session.rig import VAD, Call, House, calling, wav
 from tests.session.test_languages import ANNA, german_too
@@ -13,6 +12,7 @@ from voice_server.core import commands as do
 from voice_server.core import wire
 from voice_server.core.caller import Caller, Tier
 from voice_server.errors import ToolError
+from voice_server.fakes.spoken import speak
 from voice_server.providers.base import LlmCapabilities, ToolUse
 from voice_server.session.limits import SessionLimits
 from voice_server.tools.base import Tool

@@ -13,10 +13,10 @@ from tests.fakes.scripted import (
     Speaking,
     spread,
 )
-from tests.fakes.spoken import cough, quiet, speak
 from tests.session.rig import VAD, House, calling, wav
 from voice_server.core import wire
 from voice_server.core.wire import EndReason, StatusKind, TurnMode
+from voice_server.fakes.spoken import cough, quiet, speak
 
 pytestmark = pytest.mark.session
 

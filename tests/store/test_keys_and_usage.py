@@ -55,7 +55,9 @@ def used(day: str, key: str, stage: str = "llm", cost: float = 0.5, owner: str =
 async def test_usage_adds_up_by_day_key_and_provider(database: Database) -> None:
     ledger = UsageLedger(database)
     await ledger.add([used("2026-01-30", "a"), used("2026-01-31", "a"), used("2026-01-31", "b")])
-    await ledger.add([used("2026-01-31", "a"), used("2026-01-31", "a", "stt"), used("2026-01-31", "a", "api")])
+    await ledger.add(
+        [used("2026-01-31", "a"), used("2026-01-31", "a", "stt"), used("2026-01-31", "a", "api")]
+    )
     await ledger.add([used("2026-01-31", "e", owner="eve"), used("2026-02-01", "a")])
     (total,) = await ledger.report("anna", "2026-01-01", "2026-01-31", [])
     assert (total.calls, total.requests, total.cost) == (5, 1, 3.0)

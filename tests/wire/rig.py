@@ -66,6 +66,7 @@ async def serving(
     """A server with scripted providers; `settings` are fields of `Settings`."""
     settings.setdefault("tts_voice", "tone")
     settings.setdefault("database_url", "sqlite://")
+    settings.setdefault("resilience", {"prerender": False})
     chosen = Settings.model_validate({"port": 0, "rest_port": 0, **settings})
     catalogue = Catalogue([stt or ScriptedStt()], [llm or ScriptedLlm()], [tts or ScriptedTts()])
     server = VoiceServer(chosen, catalogue, wiring.default_choice(chosen, catalogue), embeddings)

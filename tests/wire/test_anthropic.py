@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.anthropic import FakeAnthropic
-from tests.fakes.asgi import Exchange
-from tests.fakes.script import PATIENCE_S, Call, Script
 from voice_server.errors import ProviderError
+from voice_server.fakes.anthropic import FakeAnthropic
+from voice_server.fakes.asgi import Exchange
+from voice_server.fakes.script import PATIENCE_S, Call, Script
 from voice_server.providers.anthropic import llm
 from voice_server.providers.base import ChatMessage, ReplyDelta, ReplyRequest, TextDelta
 

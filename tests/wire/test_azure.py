@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.azure import VOICES, FakeAzure
-from tests.fakes.script import PATIENCE_S, Fault, Script
-from tests.fakes.spoken import speak
 from voice_server.errors import ConfigurationError
+from voice_server.fakes.azure import VOICES, FakeAzure
+from voice_server.fakes.script import PATIENCE_S, Fault, Script
+from voice_server.fakes.spoken import speak
 from voice_server.providers.azure import speech, voice
 from voice_server.providers.azure.errors import CancelledByAzure, azure_error
 from voice_server.providers.base import FinalHeard, SttHints

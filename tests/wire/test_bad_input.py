@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.spoken import quiet, speak
 from tests.wire.rig import Raw, clip, raw, serving, wav
+from voice_server.fakes.spoken import quiet, speak
 
 
 def encoded(data: bytes) -> str:

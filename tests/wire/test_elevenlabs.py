@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.elevenlabs import VOICES, FakeElevenLabs
-from tests.fakes.script import PATIENCE_S, Fault, Script
-from tests.fakes.spoken import speak
 from voice_server.errors import ConfigurationError, ProviderError
+from voice_server.fakes.elevenlabs import VOICES, FakeElevenLabs
+from voice_server.fakes.script import PATIENCE_S, Fault, Script
+from voice_server.fakes.spoken import speak
 from voice_server.providers.base import FinalHeard, SttHints, SttStream
 from voice_server.providers.elevenlabs import speech, voice
 from voice_server.providers.elevenlabs.errors import ToldError, elevenlabs_error
@@ -59,7 +59,7 @@ async def test_clips_say_how_sure_they_are() -> None:
             transcript = (await final(stream, 1)).transcript
         await stt.close()
     assert transcript.confidence == pytest.approx(0.905, abs=0.001)
-    assert transcript.language == "eng"
+    assert transcript.language == "en"
     assert fake.seen.calls[0].language is None
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.google import FakeGoogle, GoogleHabits
-from tests.fakes.spoken import quiet, speak
 from voice_server.errors import ConfigurationError, ProviderError
+from voice_server.fakes.google import FakeGoogle, GoogleHabits
+from voice_server.fakes.spoken import quiet, speak
 from voice_server.providers.base import FinalHeard, PartialHeard, SttHints, SttStream
 from voice_server.providers.google import speech
 from voice_server.providers.google import voice as speaking

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
-from tests.fakes.spoken import speak
 from tests.wire.rig import clip, raw, serving
 from tests.wire.test_stored_keys import ADMIN, bearer, made
+from voice_server.fakes.spoken import speak
 
 SECRET = "xyzzy-plugh"
 FREE = {

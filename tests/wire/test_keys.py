@@ -7,10 +7,10 @@ import json
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.fakes.spoken import quiet, speak
 from tests.wire.rig import KEY, Served, clip, eventually, raw, serving
 from voice_server.client import ServerError, VoiceClient
 from voice_server.core.caller import Tier
+from voice_server.fakes.spoken import quiet, speak
 from voice_server.services.keys import NewKey
 
 OTHER_KEY = "sk-test-another-key-of-somebody-else-0000"

@@ -5,14 +5,14 @@ from typing import Literal
 
 import pytest
 
-from tests.fakes.elevenlabs import VOICES, FakeElevenLabs
-from tests.fakes.google import FakeGoogle
-from tests.fakes.openai import FakeOpenAi
-from tests.fakes.script import Script
 from tests.wire.rig import KEY, PATIENCE_S, Served, frame_of, raw, serving, wav
 from tests.wire.test_vendors import served_by
 from voice_server.client import ServerError, VoiceClient
 from voice_server.client.frames import Metrics, Transcription
+from voice_server.fakes.elevenlabs import VOICES, FakeElevenLabs
+from voice_server.fakes.google import FakeGoogle
+from voice_server.fakes.openai import FakeOpenAi
+from voice_server.fakes.script import Script
 
 
 async def until_told(served: Served, what: Literal["voices", "languages"], wished: str) -> None:

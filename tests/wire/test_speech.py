@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from tests.fakes.scripted import HANG, Listening, ScriptedStt, ScriptedTts, Speaking
-from tests.fakes.spoken import quiet, speak
 from tests.unit.audio.sound import encode, tone
 from tests.wire.rig import KEY, PATIENCE_S, clip, eventually, serving, wav
 from voice_server.audio.format import STT_RATE_HZ
 from voice_server.audio.g711 import encode_mulaw
 from voice_server.errors import ProviderUnavailable
+from voice_server.fakes.spoken import quiet, speak
 from voice_server.services.speech import parts_of, pieces_of
 
 FILES = [

@@ -13,13 +13,13 @@ import pytest
 
 from tests.examples import install
 from tests.fakes.endpoint import FakeEndpoint
-from tests.fakes.openai import FakeOpenAi
-from tests.fakes.script import Script
 from tests.wire.rig import KEY, Json, Served, eventually
 from tests.wire.test_vendors import served_by
 from voice_server.client import VoiceClient
 from voice_server.core.caller import Caller
 from voice_server.errors import ConfigurationError
+from voice_server.fakes.openai import FakeOpenAi
+from voice_server.fakes.script import Script
 from voice_server.providers.base import ToolUse
 from voice_server.tools.box import ToolBox
 from voice_server.tools.functions import Functions

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.fakes.elevenlabs import VOICES, FakeElevenLabs
-from tests.fakes.openai import FakeOpenAi
-from tests.fakes.script import Fault, Script
 from tests.wire.rig import KEY, Served, wav
 from voice_server import app as wiring
 from voice_server.client import VoiceClient
+from voice_server.fakes.elevenlabs import VOICES, FakeElevenLabs
+from voice_server.fakes.openai import FakeOpenAi
+from voice_server.fakes.script import Fault, Script
 from voice_server.settings import load_settings
 
 WORDS = Script().text
@@ -25,6 +25,7 @@ async def served_by(fake: FakeOpenAi, **more: object) -> AsyncIterator[Served]:
             "port": 0,
             "rest_port": 0,
             "database_url": "sqlite://",
+            "resilience.prerender": False,
             "stt": ["openai"],
             "llm": ["openai"],
             "tts": ["openai"],

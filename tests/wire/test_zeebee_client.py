@@ -136,7 +136,8 @@ async def test_a_recording_of_nothing_still_ends_with_sound(
 
 
 async def test_its_rest_calls_work_once_its_fixed_hosts_lead_here(zeebee_python: Path) -> None:
-    async with serving(api_keys=[KEY]) as served:
+    hears = ScriptedStt(usual=Listening(text="good morning"))
+    async with serving(api_keys=[KEY], stt=hears) as served:
         told = await rest_calls(zeebee_python, served.rest_url)
     text = "You said: Hello"
     assert told["chat"]["message"] == told["chat"]["response"] == text
@@ -163,6 +164,13 @@ async def test_its_rest_calls_work_once_its_fixed_hosts_lead_here(zeebee_python:
         assert text in told["exports"][form]
     assert told["feedback"]["status"] == "success"
     assert told["feedback"]["feedback_id"]
+    assert told["found"]["messages"]["results"][0]["content"]
+    assert {one["conversation_id"] for one in told["found"]["within"]["results"]} == {conversation_id}
+    assert told["found"]["conversations"]["results"][0]["snippet"]
+    assert told["spoken_bytes"] > 1_000
+    assert told["heard"]["text"] == "good morning"
+    assert told["models"]["stt"]["models"] and told["models"]["tts"]["models"]
+    assert [one["id"] for one in told["voices"]["voices"]] == ["tone"]
     assert told["layouts"]["layouts"]
     assert told["agents"]["agents"] == []
     assert told["deleted"]["status"] == "success"

@@ -57,6 +57,16 @@ def main(rest_url: str, key: str) -> None:
     told["feedback"] = client.submit_feedback(
         conversation_id, told["chat"]["message_id"], "thumbs_up", 1, comment="Great response!"
     )
+    told["found"] = {
+        "messages": client.search("Hello", search_type="messages"),
+        "conversations": client.search("Hello"),
+        "within": client.search_messages(conversation_id, "Hello", limit=1),
+    }
+    spoken = client.text_to_speech("Good morning.")
+    told["spoken_bytes"] = len(spoken["audio_bytes"])
+    told["heard"] = client.speech_to_text(spoken["audio_bytes"])
+    told["models"] = {kind: client.list_voice_models(kind) for kind in ("stt", "tts")}
+    told["voices"] = client.list_voices(language_code="en-US")
     told["layouts"] = client.get_available_layouts()
     told["agents"] = client.get_available_agents()
     told["deleted"] = client.delete_conversation(made["id"])

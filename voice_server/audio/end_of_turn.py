@@ -80,6 +80,10 @@ class SmartTurn:
         """
         self._session = open_model(model_path)
 
+    def close(self) -> None:
+        """Free the model, whoever still holds this object."""
+        del self._session
+
     def probability(self, pcm: bytes) -> float:
         """How likely it is, 0 to 1, that what was said is complete. PCM16 mono at 16 kHz; about 25 ms.
 

@@ -70,6 +70,10 @@ class SileroVad:
         self._session = open_model(model_path)
         self._rate = np.array(STT_RATE_HZ, np.int64)
 
+    def close(self) -> None:
+        """Free the model, whoever still holds this object."""
+        del self._session
+
     def initial_state(self) -> VadState:
         """The state of a stream that has not begun."""
         return VadState()
@@ -160,11 +164,6 @@ class VoiceDetector:
         """Whether the last edge is not STOPPED."""
         return self._speaking
 
-    @property
-    def is_stirred(self) -> bool:
-        """Whether there is voice, or the beginning of what may become one."""
-        return self._speaking or self._voiced_ms > 0
-
     def push(self, pcm: bytes) -> list[VoiceEdge]:
         """Judge the next PCM16 mono at 16 kHz, any length; what is no whole window yet waits for the rest.
 
@@ -187,7 +186,7 @@ class VoiceDetector:
         if len(pcm) % BYTES_PER_SAMPLE:
             raise AudioError(f"{len(pcm)} bytes are no whole number of 16-bit samples.", code="odd_length")
         self._pending += pcm
-        return self._pass_silence()
+        return self._pass_silence() if len(self._pending) >= _WINDOW_BYTES else []
 
     @property
     def question(self) -> tuple[NDArray[np.float32], VadState] | None:
@@ -195,15 +194,23 @@ class VoiceDetector:
         return None if self._window is None else (self._window, self._state)
 
     @property
-    def has_more(self) -> bool:
-        """Whether another whole window waits behind the one in question."""
-        return len(self._pending) >= 2 * _WINDOW_BYTES
+    def is_pressing(self) -> bool:
+        """Whether the answer may make an edge, or another whole window waits behind the one in question."""
+        settings = self._settings
+        if len(self._pending) >= 2 * _WINDOW_BYTES:
+            return True
+        if not self._speaking:
+            return self._voiced_ms + _WINDOW_MS >= settings.start_ms
+        if not self._confirmed and self._voiced_ms + _WINDOW_MS >= settings.confirm_ms:
+            return True
+        return self._judged_ms + _WINDOW_MS - self._voice_ended_ms >= settings.stop_ms
 
     def answer(self, probability: float, following: VadState) -> list[VoiceEdge]:
         """What the model makes of the window in question, and what it remembers from now on."""
         del self._pending[:_WINDOW_BYTES]
         self._window, self._state, self._gated_ms = None, following, 0.0
-        threshold = self._settings.threshold - self._settings.hysteresis * self.is_stirred
+        is_stirred = self._speaking or self._voiced_ms > 0
+        threshold = self._settings.threshold - self._settings.hysteresis * is_stirred
         edges = self._hear_voice() if probability >= threshold else self._hear_silence(_WINDOW_MS)
         return edges + self._pass_silence()
 

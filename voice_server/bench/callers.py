@@ -12,7 +12,7 @@ import struct
 import time
 import wave
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Literal, Protocol, cast
@@ -28,6 +28,7 @@ _BUCKETS = 10  # the callers are spread over the 20 ms of a frame
 _REST_S = 0.5
 _BARGE_AFTER_S = 0.6
 _LOST_AFTER_S = 10.0
+_LONGEST_REPLY_S = 60.0
 _KEY = b"\x37\xfa\x21\x3d"
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
 
@@ -38,6 +39,8 @@ class Heard(Enum):
     READY = auto()
     AUDIO = auto()
     INTERRUPTED = auto()
+    WHOLE = auto()  # no more audio of this reply comes
+    TIMINGS = auto()
     OTHER = auto()
 
 
@@ -64,12 +67,25 @@ class Wire(Protocol):
         """What a text message says. Binary messages are audio."""
         ...
 
+    def timings(self, text: str) -> Mapping[str, float]:
+        """The milliseconds of each stage, of a message that tells them."""
+        ...
+
 
 class _Typed(msgspec.Struct):
     type: str
 
 
+class _Timings(msgspec.Struct):
+    endpoint_ms: float | None = None
+    stt_ms: float | None = None
+    llm_first_token_ms: float | None = None
+    tts_first_audio_ms: float | None = None
+    response_ms: float | None = None
+
+
 _TYPED = msgspec.json.Decoder(_Typed)
+_TIMINGS = msgspec.json.Decoder(_Timings)
 
 
 class NativeWire:
@@ -99,8 +115,16 @@ class NativeWire:
                 return Heard.READY
             case "interrupted":
                 return Heard.INTERRUPTED
+            case "audio_stream_end":
+                return Heard.WHOLE
+            case "metrics":
+                return Heard.TIMINGS
             case _:
                 return Heard.OTHER
+
+    def timings(self, text: str) -> Mapping[str, float]:
+        stages = msgspec.structs.asdict(_TIMINGS.decode(text))
+        return {name: value for name, value in stages.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +146,7 @@ class Tally:
     first_audio: list[float] = field(default_factory=list)
     interrupted: list[float] = field(default_factory=list)
     lag: list[float] = field(default_factory=list)
+    stages: dict[str, list[float]] = field(default_factory=dict)
     lost: int = 0
     early: int = 0
     uninterrupted: int = 0
@@ -137,6 +162,7 @@ class Report:
     early_replies: int
     first_audio_p50_ms: float | None
     first_audio_p95_ms: float | None
+    first_audio_p99_ms: float | None
     barge_in_p50_ms: float | None
     barge_in_p95_ms: float | None
     barge_ins_missed: int
@@ -170,6 +196,7 @@ class Caller(asyncio.Protocol):
         self._asked_s = self._first_s = 0.0
         self._barged_s: float | None = None
         self._heard_bytes = 0
+        self._is_whole = False
 
     # ── The wire ─────────────────────────────────────────────────────────────────────────────────
 
@@ -197,12 +224,20 @@ class Caller(asyncio.Protocol):
             if opcode == _BINARY:
                 self._hear(Heard.AUDIO, at - begin)
             elif opcode == _TEXT:
-                self._hear(self._crowd.wire.meaning(unread[begin:at].decode()), 0)
+                self._read(unread[begin:at].decode())
             elif opcode == _PING:
                 self._write(_frame(_PONG, bytes(unread[begin:at])))
             elif opcode == _CLOSE:
                 self.close()
         del unread[:at]
+
+    def _read(self, text: str) -> None:
+        wire = self._crowd.wire
+        what = wire.meaning(text)
+        if what is Heard.TIMINGS:
+            for stage, took_ms in wire.timings(text).items():
+                self._crowd.tally.stages.setdefault(stage, []).append(took_ms)
+        self._hear(what, 0)
 
     def _opened(self) -> bool:
         end = self._unread.find(b"\r\n\r\n")
@@ -240,6 +275,8 @@ class Caller(asyncio.Protocol):
                 self._heard_bytes += size_bytes
             case Heard.AUDIO if self._state is _State.SPEAKING and not self._is_barging:
                 tally.early += 1
+            case Heard.WHOLE if self._state is _State.LISTENING and self._heard_bytes:
+                self._is_whole = True
             case Heard.INTERRUPTED if self._barged_s is not None:
                 tally.interrupted.append(1000 * (now_s - self._barged_s))
                 self._barged_s = None
@@ -278,7 +315,8 @@ class Caller(asyncio.Protocol):
                 self._write(crowd.end)
             crowd.tally.uninterrupted += self._barged_s is not None
             self._barged_s = None
-            self._asked_s, self._heard_bytes, self._state = now_s, 0, _State.LISTENING
+            self._asked_s, self._heard_bytes, self._is_whole = now_s, 0, False
+            self._state = _State.LISTENING
 
     def _listen(self, now_s: float) -> None:
         crowd, listened_s = self._crowd, now_s - self._first_s
@@ -289,12 +327,16 @@ class Caller(asyncio.Protocol):
         elif crowd.load.barges_in and not self._is_barging and listened_s > _BARGE_AFTER_S:
             self._note_answer()
             self._state, self._at_frame, self._is_barging = _State.SPEAKING, 0, True
-        elif self._heard_bytes >= 0.99 * work.REPLY_BYTES and listened_s > work.REPLY_S:
+        elif self._has_all and listened_s > self._heard_bytes / work.OUT_BYTES_PER_S:
             self._note_answer()
             self._rest()
-        elif listened_s > work.REPLY_S + _LOST_AFTER_S:
+        elif listened_s > _LONGEST_REPLY_S:
             crowd.tally.lost += 1
             self._rest()
+
+    @property
+    def _has_all(self) -> bool:
+        return self._is_whole or self._heard_bytes >= 0.99 * work.REPLY_BYTES
 
     def _note_answer(self) -> None:
         self._crowd.tally.first_audio.append(1000 * (self._first_s - self._asked_s))
@@ -359,6 +401,7 @@ class Crowd:
             early_replies=tally.early,
             first_audio_p50_ms=percentile(tally.first_audio, 0.5),
             first_audio_p95_ms=percentile(tally.first_audio, 0.95),
+            first_audio_p99_ms=percentile(tally.first_audio, 0.99),
             barge_in_p50_ms=percentile(tally.interrupted, 0.5),
             barge_in_p95_ms=percentile(tally.interrupted, 0.95),
             barge_ins_missed=tally.uninterrupted,

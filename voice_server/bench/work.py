@@ -14,6 +14,7 @@ from pathlib import Path
 IN_RATE_HZ, OUT_RATE_HZ = 16_000, 24_000
 FRAME_MS, CHUNK_MS, SENTENCE_MS = 20, 40, 1_000
 FRAME_BYTES = IN_RATE_HZ * 2 * FRAME_MS // 1000
+OUT_BYTES_PER_S = OUT_RATE_HZ * 2
 QUESTION_WAV = Path(__file__).parent / "question.wav"
 """1.6 s of speech without a pause, its last voiced sound at its end."""
 
@@ -89,11 +90,12 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a measured server is started with."""
+    """What a measured server is started with. `offline`: the language model, where models are real."""
 
     port: int
     uses_vad: bool
     work: Work
+    offline: str | None
 
 
 def task() -> Task:
@@ -102,5 +104,6 @@ def task() -> Task:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--vad", action="store_true")
     parser.add_argument("--delay", action="store_true")
+    parser.add_argument("--offline", metavar="MODEL")
     options = parser.parse_args()
-    return Task(options.port, options.vad, Work(LIFELIKE if options.delay else NONE))
+    return Task(options.port, options.vad, Work(LIFELIKE if options.delay else NONE), options.offline)

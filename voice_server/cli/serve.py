@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import structlog
@@ -9,6 +11,7 @@ import typer
 
 from voice_server import app as wiring
 from voice_server.cli.shared import ConfigFile, err, run
+from voice_server.fakes.chaos import Trouble, raging, read_chaos
 from voice_server.ops.logging import configure_logging
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.settings import Settings, load_settings, unknown_variables
@@ -29,6 +32,13 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Serve other machines without any API key.")
     ] = False,
+    chaos: Annotated[
+        str | None,
+        typer.Option(
+            help="Have vendors' fakes come first in their stages and fail, such as tts-drop,llm-429.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run the server until Ctrl-C.
 
@@ -39,23 +49,38 @@ def serve(
         voice-server serve --llm-model smollm2 --port 7000 --rest-port 7001
 
         VOICE_SERVER_API_KEYS=a-long-secret voice-server serve --host 0.0.0.0
+
+        voice-server serve --chaos google-305,tts-drop
     """
-    settings = load_settings(
-        config,
-        {
-            "host": host,
-            "port": port,
-            "rest_port": rest_port,
-            "llm_model": llm_model,
-            "insecure": insecure or None,
-        },
-    )
+    said = {
+        "host": host,
+        "port": port,
+        "rest_port": rest_port,
+        "llm_model": llm_model,
+        "insecure": insecure or None,
+    }
+    settings = load_settings(config, said)
+    troubles = read_chaos(chaos or "")
     configure_logging(settings.log_level, settings.log_format)
     for name in unknown_variables():
         log.warning("unknown environment variable ignored", variable=name)
+    if troubles:
+        run(_serve_in_chaos(config, said, settings, troubles))
+        return
     catalogue = wiring.load_catalogue(settings)
     default = wiring.default_choice(settings, catalogue)
     run(_serve(settings, catalogue, default))
+
+
+async def _serve_in_chaos(
+    config: Path | None, said: Mapping[str, object], settings: Settings, troubles: list[Trouble]
+) -> None:
+    chains = {"stt": settings.stt, "llm": settings.llm, "tts": settings.tts}
+    async with raging(troubles, chains) as changes:
+        settings = load_settings(config, {**said, **changes})
+        log.warning("fakes come first", stt=settings.stt, llm=settings.llm, tts=settings.tts)
+        catalogue = wiring.load_catalogue(settings)
+        await _serve(settings, catalogue, wiring.default_choice(settings, catalogue))
 
 
 async def _serve(settings: Settings, catalogue: Catalogue, default: Choice) -> None:

@@ -21,6 +21,7 @@ from voice_server.core.endpointing import wait_ms
 from voice_server.core.history import History, Message
 from voice_server.core.policy import ReplyOptions, TurnPolicy
 from voice_server.core.reply import Reply
+from voice_server.core.sentences import Sentence
 from voice_server.core.utterance import Source, Utterance
 from voice_server.core.wire import (
     CutCause,
@@ -42,8 +43,6 @@ from voice_server.ids import ConversationId, MessageId, TurnId
 CORRECTION_MS = 1_000.0
 """How long after a cut the client may still say how much had been heard."""
 
-SORRY_NOT_HEARD = "Sorry, I could not make that out. Please say it again."
-
 
 class Conversation:
     """The state of one session's conversation.
@@ -52,6 +51,7 @@ class Conversation:
         seed: makes this session's turn and message ids its own.
         history: what was said before.
         is_paced: whether replies to live input are.
+        language: in which the server apologises (BCP 47).
     """
 
     def __init__(
@@ -62,7 +62,9 @@ class Conversation:
         history: History | None = None,
         *,
         is_paced: bool = True,
+        language: str = "en",
     ) -> None:
+        self.language = language
         self.conversation_id = conversation_id
         self.policy = policy or TurnPolicy()
         self.history = history or History()
@@ -144,8 +146,8 @@ class Conversation:
                 self._interrupt("stop", now)
             case on.PlaybackReported(turn_id, played_ms):
                 self._report_playback(turn_id, played_ms, now)
-            case on.PolicyChanged(policy):
-                self.policy = policy
+            case on.PolicyChanged(policy, language):
+                self.policy, self.language = policy, language or self.language
             case on.ConversationChanged(conversation_id, messages):
                 self._interrupt("message", now)
                 self.conversation_id, self._cut = conversation_id, None
@@ -340,7 +342,7 @@ class Conversation:
         turn_id = self._new_turn()
         self._show_error(error, turn_id)
         reply = self._start_reply(turn_id, one.options, now, utterance=one.id, asks_model=False)
-        reply.apologise(SORRY_NOT_HEARD)
+        reply.apologise(Sentence.NOT_HEARD.in_language(self.language))
 
     def _start_reply(
         self,
@@ -354,7 +356,13 @@ class Conversation:
     ) -> Reply:
         self._generations += 1
         self.reply = reply = Reply(
-            self._generations, turn_id, self.conversation_id, self._new_message(), options, self._do
+            self._generations,
+            turn_id,
+            self.conversation_id,
+            self._new_message(),
+            options,
+            self._do,
+            self.language,
         )
         if not self._is_attached:
             reply.playout.pause(now)

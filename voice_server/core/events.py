@@ -160,9 +160,10 @@ class PlaybackReported:
 
 @dataclass(frozen=True, slots=True)
 class PolicyChanged:
-    """Other turn-taking rules, in force from here on."""
+    """Other turn-taking rules, in force from here on; perhaps another language to apologise in."""
 
     policy: TurnPolicy
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +260,11 @@ class SpeechFinished:
 
 @dataclass(frozen=True, slots=True)
 class SpeechFailed:
-    """There will be no more audio."""
+    """There will be no more audio. `said`: what the mouth could still say of it, by heart."""
 
     generation: int
     error: VoiceServerError
+    said: str = ""
 
 
 # ── From the clock ───────────────────────────────────────────────────────────────────────────────

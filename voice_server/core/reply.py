@@ -10,6 +10,7 @@ from voice_server.core import events as on
 from voice_server.core.history import Message
 from voice_server.core.playout import Playout, whole_words
 from voice_server.core.policy import ReplyOptions
+from voice_server.core.sentences import Sentence
 from voice_server.core.wire import (
     AiResponse,
     AudioEnd,
@@ -23,8 +24,6 @@ from voice_server.core.wire import (
 )
 from voice_server.errors import ProviderError, VoiceServerError
 from voice_server.ids import ConversationId, MessageId, TurnId
-
-SORRY_NO_ANSWER = "Sorry, I can't answer that just now. Please try again."
 
 
 @dataclass(slots=True)
@@ -40,6 +39,7 @@ class Reply:
     message_id: MessageId
     options: ReplyOptions
     wish: Callable[[do.Command], None]
+    language: str = "en"
     playout: Playout = field(init=False)
     written: str = ""
     is_text_whole: bool = False
@@ -136,7 +136,7 @@ class Reply:
         if self.written:
             self._complete_text()
         self._show_error(error)
-        self.apologise(SORRY_NO_ANSWER)
+        self.apologise(Sentence.NO_ANSWER.in_language(self.language))
 
     # ── Audio ────────────────────────────────────────────────────────────────────────────────────
 
@@ -150,7 +150,9 @@ class Reply:
                     self._send(event, now)
             case on.SpeechFinished():
                 self.end_turn()
-            case on.SpeechFailed(_, error):
+            case on.SpeechFailed(_, error, said):
+                if said:
+                    self.wish(do.Record(self.conversation_id, do.ServerSaid(self.turn_id, said)))
                 self.has_failed, self.is_audio_wanted = True, False
                 self._show_error(error)
                 if self.is_text_whole:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -21,6 +21,7 @@ from voice_server.errors import (
 from voice_server.gateway.limits import Allowance, GatewayLimits
 from voice_server.gateway.socket import Socket
 from voice_server.ids import SessionId, new_session_id
+from voice_server.session.outbox import Numbered
 from voice_server.session.registry import SessionRegistry
 from voice_server.session.session import Session
 
@@ -38,6 +39,7 @@ _CLOSE_CODES = {
     "key_revoked": NOT_AUTHENTICATED,
     "over_limit": OVER_LIMIT,
 }
+_MOST_AT_ONCE = 16  # messages written together; then the slow reader's deadline begins anew
 
 
 class _Goodbye(Exception):
@@ -183,6 +185,7 @@ class Connection:
 
     def _start_writing(self, session: Session) -> None:
         self._writer = asyncio.create_task(self._write(session), name=f"{session.id} writer")
+        self._socket.shortcut(self._hear)
 
     # ── Reading ──────────────────────────────────────────────────────────────────────────────────
 
@@ -197,6 +200,25 @@ class Connection:
                     await self._take(one)
         except VoiceServerError as error:
             await self._report(error)
+
+    def _hear(self, message: bytes) -> bool:
+        """Take live audio at once, if it is nothing else and in time; anything unusual is for the reader."""
+        session = self._session
+        if session is None or session.is_over or not session.is_listening:
+            return False
+        try:
+            inputs = self._dialect.decode(message)
+            if not all(isinstance(one, wire.AudioIn) for one in inputs):
+                return False
+            for one in inputs:
+                assert isinstance(one, wire.AudioIn)
+                session.hear(one.data)
+        except VoiceServerError as error:
+            session.report(error)
+            if self._is_fault_too_many(error):
+                self.close_soon(POLICY, "too many protocol errors")
+        self._refused = 0
+        return True
 
     async def _take(self, one: wire.Input) -> None:
         """The first frame makes the session; an `init` does so with its wishes."""
@@ -230,14 +252,17 @@ class Connection:
             self._session.report(error)
         else:
             await self._say_error(error)
+        if self._is_fault_too_many(error):
+            raise _Goodbye(POLICY, "too many protocol errors")
+
+    def _is_fault_too_many(self, error: VoiceServerError) -> bool:
         if error.stage != "protocol" or error.code == "no_stream":
-            return
+            return False
         now_s = self._clock.now() / 1000
         self._faults.append(now_s)
         while self._faults[0] < now_s - self._limits.protocol_errors_s:
             self._faults.popleft()
-        if len(self._faults) >= self._limits.protocol_errors:
-            raise _Goodbye(POLICY, "too many protocol errors")
+        return len(self._faults) >= self._limits.protocol_errors
 
     # ── Writing ──────────────────────────────────────────────────────────────────────────────────
 
@@ -245,11 +270,12 @@ class Connection:
         outbox, now_s = session.outbox, asyncio.get_running_loop().time
         try:
             async with asyncio.timeout(None) as patience:
-                while batch := await outbox.take():
-                    for numbered in batch:
+                while unsent := await outbox.take():
+                    for at in range(0, len(unsent), _MOST_AT_ONCE):
+                        batch = unsent[at : at + _MOST_AT_ONCE]
                         patience.reschedule(now_s() + self._limits.slow_reader_s)
-                        await self._send(numbered.output, numbered.seq)
-                        outbox.sent(numbered.seq)
+                        await self._send(batch)
+                        outbox.sent(batch[-1].seq)
                     patience.reschedule(None)
             await self._socket.close(_CLOSE_CODES.get(session.end_reason, 1000), session.end_reason)
         except SocketClosed:
@@ -262,16 +288,16 @@ class Connection:
         """Say something outside the session: unnumbered, never repeated."""
         try:
             async with asyncio.timeout(self._limits.slow_reader_s):
-                await self._send(output, 0)
+                await self._socket.send(*self._dialect.encode(output, 0))
         except TimeoutError as error:
             raise _Goodbye(POLICY, "too slow") from error
 
     async def _say_error(self, error: VoiceServerError) -> None:
         await self._say(wire.ErrorOut(error.code, error.message, error.retryable, error.stage))
 
-    async def _send(self, output: wire.Output, seq: int) -> None:
-        for message in self._dialect.encode(output, seq):
-            await self._socket.send(message)
+    async def _send(self, batch: Sequence[Numbered]) -> None:
+        encode = self._dialect.encode
+        await self._socket.send(*(message for one in batch for message in encode(one.output, one.seq)))
 
     # ── The end ──────────────────────────────────────────────────────────────────────────────────
 

@@ -11,7 +11,9 @@ import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
+from websockets.protocol import Event
 
 from voice_server.errors import ConfigurationError, LimitError, SocketClosed
 from voice_server.gateway.door import Door, Refusal
@@ -32,6 +34,8 @@ class _Watched(ServerConnection):
 
     stranger_bytes: int | None = None
     heard_at_s = 0.0
+    take: Callable[[bytes], bool] | None = None
+    is_awaited = False  # somebody waits in `recv`, so that all before is dealt with
 
     def data_received(self, data: bytes) -> None:
         self.heard_at_s = self.loop.time()
@@ -41,6 +45,19 @@ class _Watched(ServerConnection):
                 self.transport.abort()
                 return
         super().data_received(data)
+
+    def process_event(self, event: Event) -> None:
+        if (
+            self.is_awaited
+            and self.take is not None
+            and isinstance(event, Frame)
+            and event.opcode is Opcode.BINARY
+            and event.fin
+            and not self.recv_messages.frames
+            and self.take(bytes(event.data))
+        ):
+            return
+        super().process_event(event)
 
     @property
     def is_throttled(self) -> bool:
@@ -55,14 +72,26 @@ class WebsocketsSocket:
         self._connection = connection
 
     async def receive(self) -> str | bytes:
+        self._connection.is_awaited = True
         try:
             return await self._connection.recv()
         except ConnectionClosed as closed:
             raise _closed(closed) from closed
+        finally:
+            self._connection.is_awaited = False
 
-    async def send(self, message: str | bytes) -> None:
+    def shortcut(self, take: Callable[[bytes], bool]) -> None:
+        self._connection.take = take
+
+    async def send(self, *messages: str | bytes) -> None:
+        connection = self._connection
         try:
-            await self._connection.send(message)
+            async with connection.send_context():  # the way of its own `send`, once for all
+                for message in messages:
+                    if isinstance(message, str):
+                        connection.protocol.send_text(message.encode())
+                    else:
+                        connection.protocol.send_binary(message)
         except ConnectionClosed as closed:
             raise _closed(closed) from closed
 

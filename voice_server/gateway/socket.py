@@ -1,6 +1,6 @@
 """What the gateway knows of a socket, whoever accepted it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Protocol
@@ -46,11 +46,18 @@ class Socket(Protocol):
         """
         ...
 
-    async def send(self, message: str | bytes) -> None:
-        """Send a message; returns once it is on its way or buffered within bounds.
+    async def send(self, *messages: str | bytes) -> None:
+        """Send messages; returns once they are on their way or buffered within bounds.
 
         Raises:
             SocketClosed: the peer is gone.
+        """
+        ...
+
+    def shortcut(self, take: Callable[[bytes], bool]) -> None:
+        """Offer binary messages to `take` as they arrive, while a `receive` waits and nothing is unread.
+
+        What it declines is received as ever. A socket may do without this: it saves the waking of a task.
         """
         ...
 

@@ -90,10 +90,14 @@ class PartialHeard:
 
 @dataclass(frozen=True, slots=True)
 class FinalHeard:
-    """Answers one `flush`: everything pushed before it. `mark` is the number `flush` was given."""
+    """Answers one `flush`: everything pushed before it. `mark` is the number `flush` was given.
+
+    `provider`: who heard it, where that is not plain.
+    """
 
     transcript: Transcript
     mark: int
+    provider: str | None = None
 
 
 class SttStream(Protocol):
@@ -204,7 +208,14 @@ class ReplyUsage:
     completion_tokens: int
 
 
-ReplyDelta = TextDelta | ToolCallDelta | ReplyUsage
+@dataclass(frozen=True, slots=True)
+class ServedBy:
+    """Comes first, where it is not plain who answers: the provider and its model."""
+
+    name: str
+
+
+ReplyDelta = TextDelta | ToolCallDelta | ReplyUsage | ServedBy
 
 
 class LanguageModel(Provider, Protocol):
@@ -257,12 +268,14 @@ class AudioChunk:
     """PCM16 mono at the provider's rate, any length.
 
     `piece` counts the texts taken from the iterator: this audio speaks the `piece`-th of them (from 0).
-    `ends_piece` is true on the last chunk of its piece.
+    `ends_piece` is true on the last chunk of its piece. `provider`: whose voice it is,
+    where that is not plain.
     """
 
     pcm: bytes
     piece: int
     ends_piece: bool = False
+    provider: str | None = None
 
 
 class TextToSpeech(Provider, Protocol):

@@ -17,6 +17,7 @@ from voice_server.rest.feedback import feedback_routes
 from voice_server.rest.fields import ErrorBody
 from voice_server.rest.health import health_routes
 from voice_server.rest.keys import key_routes
+from voice_server.rest.metrics import metrics_routes
 from voice_server.rest.pages import page_routes
 from voice_server.rest.rate_headers import RATE_HEADERS, RateHeaders
 from voice_server.rest.request_id import HEADER, RequestIds
@@ -80,6 +81,7 @@ def create_api(context: RestContext) -> FastAPI:
     for version in ("/api", "/api/v1"):
         app.include_router(api, prefix=version)
     app.include_router(chat_stream_routes(context), responses=_ERRORS)
+    app.include_router(metrics_routes(context))
     app.include_router(socket_routes(context))
     app.include_router(page_routes(app))
     return app

@@ -35,7 +35,9 @@ class RestSocket(Protocol):
     """A WebSocket of this port, as whoever serves it wants it (see `rest.sockets`)."""
 
     async def receive(self) -> str | bytes: ...
-    async def send(self, message: str | bytes) -> None: ...
+    async def send(self, *messages: str | bytes) -> None: ...
+
+    def shortcut(self, take: Callable[[bytes], bool]) -> None: ...
     async def close(self, code: int, reason: str) -> None: ...
     def hold(self) -> None: ...
     def release(self) -> None: ...
@@ -68,6 +70,15 @@ class RestLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Exposition:
+    """What `/metrics` shows; `is_open`: to everybody."""
+
+    read: Callable[[], bytes]
+    media_type: str
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RestContext:
     """Everything a route may need. `websocket_url` gives the address for a request's own host;
     `is_secure`: browsers reach it by https."""
@@ -90,6 +101,7 @@ class RestContext:
     websocket_url: Callable[[str, bool], str]
     websocket_port: int
     live_sessions: Callable[[], int]
+    exposition: Exposition | None = None
     features: frozenset[str] = frozenset({"voice_chat"})
     origins: tuple[str, ...] = ()
     web_session_s: float = 86_400

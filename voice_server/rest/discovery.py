@@ -67,6 +67,8 @@ class ClientConfig(BaseModel):
     languages: list[LanguageInfo]
     defaults: Defaults
     authentication: Authentication
+    status: dict[str, dict[str, str]]
+    """By stage and provider: `ok`, or `troubled` while it fails and is left alone."""
 
 
 class SpeechProviders(BaseModel):
@@ -122,6 +124,7 @@ def discovery_routes(context: RestContext) -> APIRouter:
                 language=found.language,
             ),
             authentication=Authentication(required=await context.keys.is_required()),
+            status={stage: dict(of) for stage, of in found.status().items()},
         )
 
     @router.get("/speech/providers")

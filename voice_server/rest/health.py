@@ -10,7 +10,7 @@ from voice_server.rest.context import RestContext
 
 
 class Health(BaseModel):
-    """`ready` turns true once every stage of the default chain is warm."""
+    """`ready` turns true once every stage of the default chain is warm. `providers`: `ok` or `troubled`."""
 
     status: Literal["ok"] = "ok"
     service: str = "AI Chat SDK Platform"
@@ -18,6 +18,7 @@ class Health(BaseModel):
     ready: bool
     stages: dict[str, str]
     sessions: int
+    providers: dict[str, dict[str, str]]
 
 
 def health_routes(context: RestContext) -> APIRouter:
@@ -31,6 +32,7 @@ def health_routes(context: RestContext) -> APIRouter:
             ready=context.readiness.is_ready,
             stages=context.readiness.stages,
             sessions=context.live_sessions(),
+            providers={stage: dict(of) for stage, of in context.discovery.status().items()},
         )
 
     return router

@@ -1,6 +1,7 @@
 """WebSockets that come in by the REST port: made into plain sockets and handed on."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from fastapi import APIRouter
@@ -35,14 +36,18 @@ class StarletteSocket:
                 raise SocketClosed(is_clean=False)
         return content
 
-    async def send(self, message: str | bytes) -> None:
+    async def send(self, *messages: str | bytes) -> None:
         try:
-            if isinstance(message, str):
-                await self._websocket.send_text(message)
-            else:
-                await self._websocket.send_bytes(message)
+            for message in messages:
+                if isinstance(message, str):
+                    await self._websocket.send_text(message)
+                else:
+                    await self._websocket.send_bytes(message)
         except (WebSocketDisconnect, RuntimeError) as error:  # RuntimeError: closed from our side
             raise SocketClosed(is_clean=False) from error
+
+    def shortcut(self, take: Callable[[bytes], bool]) -> None:
+        pass  # uvicorn has none
 
     async def close(self, code: int, reason: str) -> None:
         if self._websocket.application_state is WebSocketState.CONNECTED:

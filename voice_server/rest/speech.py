@@ -117,10 +117,11 @@ def speech_routes(context: RestContext) -> APIRouter:
     speech = context.speech
     Identified = Annotated[Caller, Depends(identifier(context))]
 
-    @router.post("/transcribe", dependencies=[Depends(_must_be_form)])
+    @router.post("/transcribe")
     async def transcribe(
         request: Request,
         caller: Identified,
+        _form: Annotated[None, Depends(_must_be_form)],
         audio: Annotated[UploadFile, File()],
         provider: Annotated[str | None, Form(max_length=200)] = None,
         language_code: Annotated[str | None, Form(max_length=35)] = None,

@@ -1,6 +1,6 @@
 """What a client may choose from, as it really is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from voice_server.core import languages
@@ -25,7 +25,8 @@ class ModelFacts:
 class Discovery:
     """The configured providers, models, voices and languages; the first model is the default.
 
-    Voices and languages are asked for each time: a vendor's are known only once it is warm.
+    Voices and languages are asked for each time: a vendor's are known only once it is warm. `status` is by
+    stage and provider: `ok`, or `troubled` while it fails and is left alone.
     """
 
     stt: Sequence[Provider]
@@ -33,6 +34,7 @@ class Discovery:
     tts: Sequence[Provider]
     voices: Callable[[], Sequence[Voice]]
     languages: Callable[[], Sequence[str]]
+    status: Callable[[], Mapping[str, Mapping[str, str]]]
     default_voice: Voice
     language: str
     max_tokens: int

@@ -101,6 +101,11 @@ class Choice:
     notes: tuple[str, ...] = ()
 
     @property
+    def spoken_voice(self) -> Voice:
+        """The voice, with the one language that it is to speak."""
+        return replace(self.voice, languages=(self.language,))
+
+    @property
     def provider_names(self) -> tuple[tuple[str, str], ...]:
         """Who serves which stage."""
         return (("stt", self.stt.name), ("llm", f"{self.llm.name}/{self.llm.model}"), ("tts", self.tts.name))

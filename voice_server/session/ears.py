@@ -20,7 +20,7 @@ from voice_server.core import events as on
 from voice_server.core.wire import TurnMode
 from voice_server.session.choice import Choice
 from voice_server.session.hearing import Hearing
-from voice_server.session.limits import Deadlines, SessionLimits
+from voice_server.session.limits import SessionLimits
 from voice_server.session.shared_vad import SharedVad
 
 log = structlog.get_logger()
@@ -28,6 +28,8 @@ log = structlog.get_logger()
 Emit = Callable[[on.Event], None]
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 Score = Callable[[bytes], Awaitable[float]]
+Serve = Callable[[str, str, int | None], None]
+"""Takes the stage, who does its work, and the utterance if it is for one."""
 
 _DETECTION_MS = 400  # how late an edge may be told; the beginning of the voice must still be at hand then
 _SCORED_MS = 8_000  # what the end-of-turn model looks at
@@ -59,7 +61,7 @@ class Ears:
         vad: SharedVad,
         score: Score | None,
         limits: SessionLimits,
-        deadlines: Deadlines,
+        serve: Serve,
     ) -> None:
         self._emit = emit
         self._spawn = spawn
@@ -67,7 +69,7 @@ class Ears:
         self._vad = vad
         self._score = score
         self._limits = limits
-        self._deadlines = deadlines
+        self._serve = serve
         self._choice: Choice | None = None
         self._decoder: InputDecoder | None = None
         self._detector: VoiceDetector | None = None
@@ -176,8 +178,7 @@ class Ears:
     def _listen(self, detector: VoiceDetector, pcm: bytes) -> None:
         self._tell_all(detector.add(pcm))
         if detector.question is not None:
-            is_urgent = detector.is_stirred or self._current is not None or bool(self._open)
-            self._vad.ask(detector, self._tell_all, is_urgent=is_urgent)
+            self._vad.ask(detector, self._tell_all)
 
     def _tell_all(self, edges: list[VoiceEdge]) -> None:
         for edge in edges:
@@ -273,7 +274,7 @@ class Ears:
             self._stall_timer.cancel()
 
     def _start(self, utterance: int, choice: Choice) -> Hearing:
-        hearing = Hearing(utterance, choice.stt, choice.stt_hints, self._emit, self._deadlines.stt_final_ms)
+        hearing = Hearing(utterance, choice.stt, choice.stt_hints, self._emit, self._serve)
         self._open[utterance] = _Open(hearing, self._spawn(hearing.run(), "speech to text"))
         return hearing
 

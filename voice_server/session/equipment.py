@@ -1,11 +1,14 @@
 """What sessions share; `app` makes it once."""
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from voice_server.clock import Clock
 from voice_server.core.journal import Journal
 from voice_server.core.usage import Unmetered, UsageMeter
+from voice_server.ops.turns import TurnWatcher
+from voice_server.providers.resilient.phrases import Phrases
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.session.ears import Score
 from voice_server.session.limits import Deadlines, SessionLimits
@@ -17,7 +20,7 @@ from voice_server.tools.box import ToolBox
 @dataclass(frozen=True, slots=True)
 class Equipment:
     """Providers and models, limits, clock, journal, tools. `workers` decode clips; `default` is what a
-    session uses that wishes for nothing."""
+    session uses that wishes for nothing; `phrases` are what can be said without a voice."""
 
     catalogue: Catalogue
     default: Choice
@@ -28,6 +31,8 @@ class Equipment:
     workers: Executor
     limits: SessionLimits = SessionLimits()
     deadlines: Deadlines = Deadlines()
+    phrases: Phrases | None = None
     templates: Templates | None = None
     meter: UsageMeter = Unmetered()
     tools: ToolBox = field(default_factory=ToolBox)
+    watchers: Sequence[TurnWatcher] = ()

@@ -1,12 +1,11 @@
 """One utterance on its way through speech-to-text."""
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
 
 from voice_server.core.events import Event, PartialTranscribed, Transcribed, TranscriptionFailed
-from voice_server.errors import ProviderError, ProviderTimeout, VoiceServerError
+from voice_server.errors import ProviderError, VoiceServerError
 from voice_server.providers.base import FinalHeard, PartialHeard, SpeechToText, SttHints, SttStream
 
 log = structlog.get_logger()
@@ -25,18 +24,17 @@ class Hearing:
         stt: SpeechToText,
         hints: SttHints,
         emit: Callable[[Event], None],
-        final_ms: float,
+        serve: Callable[[str, str, int | None], None],
     ) -> None:
         self._utterance = utterance
         self._stt = stt
         self._hints = hints
         self._emit = emit
-        self._final_ms = final_ms
+        self._serve = serve
         self._stream: SttStream | None = None
         self._backlog = bytearray()
         self._revision: int | None = None  # the settle that waits for an answer
         self._failure: VoiceServerError | None = None
-        self._deadline: asyncio.TimerHandle | None = None
 
     def push(self, pcm: bytes) -> None:
         """More audio."""
@@ -73,21 +71,19 @@ class Hearing:
             self._fail(_broken(error))
         finally:
             self._stream = None
-            self._stop_deadline()
 
     def _flush(self) -> None:
         assert self._stream is not None and self._revision is not None
-        self._stop_deadline()
-        self._deadline = asyncio.get_running_loop().call_later(self._final_ms / 1000, self._late)
         self._stream.flush(self._revision)
 
     def _tell(self, heard: PartialHeard | FinalHeard) -> None:
         match heard:
             case PartialHeard(text):
                 self._emit(PartialTranscribed(self._utterance, text))
-            case FinalHeard(transcript, mark) if mark == self._revision:
-                self._stop_deadline()
+            case FinalHeard(transcript, mark, provider) if mark == self._revision:
                 self._revision = None
+                if provider is not None:
+                    self._serve("stt", provider, self._utterance)
                 self._emit(
                     Transcribed(
                         self._utterance, mark, transcript.text, transcript.language, transcript.confidence
@@ -96,23 +92,11 @@ class Hearing:
             case _:
                 pass  # overtaken by a later settle
 
-    def _late(self) -> None:
-        late = ProviderTimeout(
-            f"Speech recognition gave no transcript within {self._final_ms / 1000:g} s.", stage="stt"
-        )
-        self._fail(late)
-
     def _fail(self, error: VoiceServerError) -> None:
         self._failure = error
         if self._revision is not None:
             revision, self._revision = self._revision, None
-            self._stop_deadline()
             self._emit(TranscriptionFailed(self._utterance, revision, error))
-
-    def _stop_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
 
 def _broken(error: Exception) -> ProviderError:

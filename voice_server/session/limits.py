@@ -22,11 +22,11 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long a provider may say nothing. They begin once the provider is warm."""
+    """How long a tool may take, and how long a caller who waits may hear nothing; 0 is as long as it takes.
 
-    stt_final_ms: float = 10_000
-    llm_first_token_ms: float = 20_000
-    llm_gap_ms: float = 10_000
-    tts_first_audio_ms: float = 10_000
-    tts_gap_ms: float = 10_000
+    How long a provider may say nothing is its chain's affair.
+    """
+
     tool_ms: float = 30_000
+    silence_ms: float = 0
+    filler_ms: float = 0

@@ -7,21 +7,23 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
+from typing import assert_never
 
 import structlog
 
 from voice_server.core.events import Event, ReplyFailed, ReplyFinished, ReplyWritten
-from voice_server.errors import ProviderError, ProviderTimeout, VoiceServerError
+from voice_server.errors import ProviderError, VoiceServerError
 from voice_server.providers.base import (
     ChatMessage,
     LanguageModel,
     ReplyRequest,
     ReplyUsage,
+    ServedBy,
     TextDelta,
     ToolCallDelta,
     ToolUse,
 )
-from voice_server.session.limits import Deadlines
+from voice_server.session.ears import Serve
 from voice_server.session.tooling import Tooling
 
 log = structlog.get_logger()
@@ -41,14 +43,14 @@ class Mind:
         llm: LanguageModel,
         request: ReplyRequest,
         emit: Callable[[Event], None],
-        deadlines: Deadlines,
+        serve: Serve,
         tooling: Tooling,
     ) -> None:
         self._generation = generation
         self._llm = llm
         self._request = request
         self._emit = emit
-        self._deadlines = deadlines
+        self._serve = serve
         self._tooling = tooling
 
     async def run(self) -> None:
@@ -76,27 +78,20 @@ class Mind:
     async def _ask(self, request: ReplyRequest) -> tuple[str, list[ToolUse]]:
         """One pass of the model: what it wrote, and the tools it wants."""
         text, uses = "", list[ToolUse]()
-        now_s, allowed_s = asyncio.get_running_loop().time, self._deadlines.llm_first_token_ms / 1000
-        try:
-            async with asyncio.timeout(allowed_s) as patience, aclosing(self._llm.reply(request)) as deltas:
-                async for delta in deltas:
-                    match delta:
-                        case TextDelta(piece):
-                            text += piece
-                            self._emit(ReplyWritten(self._generation, piece))
-                            if piece.endswith(_MAY_BE_SPOKEN):
-                                await asyncio.sleep(
-                                    0
-                                )  # else a model that never waits would hold up the voice
-                        case ToolCallDelta(use):
-                            uses.append(use)
-                        case ReplyUsage():
-                            pass
-                    allowed_s = self._deadlines.llm_gap_ms / 1000
-                    patience.reschedule(now_s() + allowed_s)
-        except TimeoutError as error:
-            if not patience.expired():
-                raise
-            late = f"The language model was silent for {allowed_s:g} s."
-            raise ProviderTimeout(late, stage="llm") from error
+        async with aclosing(self._llm.reply(request)) as deltas:
+            async for delta in deltas:
+                match delta:
+                    case TextDelta(piece):
+                        text += piece
+                        self._emit(ReplyWritten(self._generation, piece))
+                        if piece.endswith(_MAY_BE_SPOKEN):
+                            await asyncio.sleep(0)  # else a model that never waits would hold up the voice
+                    case ToolCallDelta(use):
+                        uses.append(use)
+                    case ServedBy(name):
+                        self._serve("llm", name, None)
+                    case ReplyUsage():
+                        pass
+                    case _:
+                        assert_never(delta)
         return text, uses

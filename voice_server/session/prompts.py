@@ -61,3 +61,20 @@ async def with_own_prompt(wishes: Changes, templates: Templates | None, owner: s
     except ProtocolError:
         rendered = wishes
     return replace(rendered, template=None)
+
+
+def own_prompt(default: str, changes: Changes) -> Changes:
+    """The prompt that a session brings along: what its caller wished for, else the server's."""
+    return replacing(Changes(system_prompt=default, allowed_tools=ALL_TOOLS), changes)
+
+
+def replacing(own: Changes, wishes: Changes) -> Changes:
+    """The session's prompt, or the other one in its place where there is one; and the other's model."""
+    if wishes.system_prompt is None:
+        return replace(own, model=wishes.model)
+    return replace(
+        own,
+        model=wishes.model,
+        system_prompt=wishes.system_prompt,
+        allowed_tools=wishes.allowed_tools or own.allowed_tools,
+    )

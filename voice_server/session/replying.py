@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 from voice_server.core import commands as do
 from voice_server.core.events import Event
+from voice_server.core.sentences import Sentence
 from voice_server.providers.base import ChatMessage, ReplyRequest
+from voice_server.providers.resilient.phrases import Phrases
 from voice_server.session.choice import Choice
-from voice_server.session.ears import Spawn
+from voice_server.session.ears import Serve, Spawn
 from voice_server.session.limits import Deadlines
 from voice_server.session.mind import Mind
 from voice_server.session.mouth import Delivery, Mouth
@@ -31,6 +33,8 @@ class Replying:
         ahead_ms: Callable[[], float],
         most_ahead_ms: float,
         deadlines: Deadlines,
+        serve: Serve,
+        phrases: Phrases | None,
         tools: ToolBox,
         bridge_ms: float,
     ) -> None:
@@ -39,6 +43,8 @@ class Replying:
         self._ahead_ms = ahead_ms
         self._most_ahead_ms = most_ahead_ms
         self._deadlines = deadlines
+        self._serve = serve
+        self._phrases = phrases
         self._tools = tools
         self._bridge_ms = bridge_ms
         self._generation = 0
@@ -62,25 +68,37 @@ class Replying:
                 self._bridge_ms,
                 choice.language,
             )
-            mind = Mind(command.generation, choice.llm, request, self._emit, self._deadlines, tooling)
+            mind = Mind(command.generation, choice.llm, request, self._emit, self._serve, tooling)
             self._tasks.append(self._spawn(mind.run(), "mind"))
         if command.options.wants_audio:
             most_ahead_ms = self._most_ahead_ms if command.options.paced else None
             delivery = Delivery(choice.output, most_ahead_ms, self._ahead_ms)
             self._mouth = Mouth(
-                command.generation, choice.tts, choice.voice, delivery, self._emit, self._deadlines
+                command.generation,
+                choice.tts,
+                choice.spoken_voice,
+                delivery,
+                self._emit,
+                self._serve,
+                self._phrases,
             )
             self._tasks.append(self._spawn(self._mouth.run(), "mouth"))
 
-    def speak(self, command: do.Speak) -> None:
-        """More text for the mouth."""
-        if self._mouth is not None and command.generation == self._generation:
-            self._mouth.feed(command.text, written=command.written)
+    def speak(self, command: do.Speak) -> bool:
+        """More text for the mouth; whether that made a piece that can be spoken."""
+        if self._mouth is None or command.generation != self._generation:
+            return False
+        return self._mouth.feed(command.text, written=command.written)
 
-    def finish(self, command: do.FinishSpeech) -> None:
-        """No more text comes for the mouth."""
-        if self._mouth is not None and command.generation == self._generation:
-            self._mouth.finish()
+    def finish(self, command: do.FinishSpeech) -> bool:
+        """No more text comes for the mouth; whether the rest is a piece that can be spoken."""
+        if self._mouth is None or command.generation != self._generation:
+            return False
+        return self._mouth.finish()
+
+    def say(self, sentence: Sentence) -> bool:
+        """Say at once what is known by heart; gives whether it could be said."""
+        return self._mouth is not None and bool(self._mouth.say(sentence))
 
     def deliver(self, call_id: str, outcome: ToolOutcome) -> None:
         """The client's answer to a tool call."""

@@ -26,6 +26,7 @@ from voice_server.core.conversation import Conversation
 from voice_server.core.history import History
 from voice_server.core.journal import Remembered
 from voice_server.core.policy import ReplyOptions
+from voice_server.core.sentences import Sentence, sentences_in
 from voice_server.core.usage import Standing
 from voice_server.core.utterance import Source
 from voice_server.errors import AudioError, NotFoundError, ProtocolError, VoiceServerError
@@ -39,12 +40,16 @@ from voice_server.session.gate import Gate
 from voice_server.session.lifetime import Lifetime
 from voice_server.session.metering import metered
 from voice_server.session.outbox import Outbox, audio_ms
-from voice_server.session.prompts import with_own_prompt, with_prompt
+from voice_server.session.prompts import own_prompt, replacing, with_own_prompt, with_prompt
 from voice_server.session.replying import Replying
+from voice_server.session.silence import SilenceWatch
 from voice_server.session.timeline import Timelines
 from voice_server.tools.base import ToolOutcome
 
 log = structlog.get_logger()
+
+
+_HURRY_MS = 200.0  # ahead of real time; less is the network's doing
 
 
 class Attachment(Protocol):
@@ -86,6 +91,7 @@ class Session:
             caller.grant.fixed if caller.grant else None,
         )
         self._choice = self._chosen(default, remembered.wishes, init.changes)
+        self._own = own_prompt(equipment.default.system_prompt, init.changes)
         self._greeting = init.greeting
         self._is_paced = is_paced
         self.outbox = Outbox(self._clock, self._limits.replay_bytes, self._limits.replay_ms)
@@ -98,6 +104,7 @@ class Session:
             self._choice.policy,
             History(tuple(remembered.messages)),
             is_paced=is_paced,
+            language=self._choice.language,
         )
         self._pending: deque[on.Event] = deque()
         self._is_stepping = False
@@ -122,7 +129,7 @@ class Session:
             equipment.vad,
             equipment.score,
             equipment.limits,
-            equipment.deadlines,
+            self._serve,
         )
         self._replying = Replying(
             self._emit,
@@ -130,9 +137,12 @@ class Session:
             self._ahead_ms,
             self._limits.output_ahead_ms,
             equipment.deadlines,
+            self._serve,
+            equipment.phrases,
             equipment.tools,
             self._limits.tool_bridge_ms,
         )
+        self._silence = SilenceWatch(self._clock, equipment.deadlines, self._break_silence)
         self._timelines = Timelines(self._clock, self._ears.moment_of)
         self._begin(remembered)
         if acknowledge:
@@ -194,6 +204,7 @@ class Session:
         for task in self._live:
             task.cancel()
         self._ears.close()
+        self._silence.close()
         if self._wake is not None:
             self._wake.cancel()
         self.outbox.put(wire.SessionEnded(self.end_reason))
@@ -222,6 +233,14 @@ class Session:
                 self._show(wire.Status(self._conversation.status))
         if self._greeting:
             self._emit(on.Prompted(self._greeting))
+        await self._learn_sentences(self._choice)
+
+    async def _learn_sentences(self, choice: Choice) -> None:
+        """Have what may have to be said ready in this voice."""
+        if self._equipment.phrases is not None:
+            await self._equipment.phrases.learn(
+                choice.tts, choice.spoken_voice, sentences_in(choice.language)
+            )
 
     # ── Its connection ───────────────────────────────────────────────────────────────────────────
 
@@ -312,8 +331,11 @@ class Session:
             case wire.ToolResult(call_id, output, is_error):
                 self._replying.deliver(call_id, ToolOutcome(output, is_error))
             case wire.Configure(changes):
+                changes = await with_prompt(changes, self._equipment.templates, self.caller.owner)
                 await self.change(changes)
+                self._own = replacing(self._own, changes)
                 self._show(wire.Configured(self.config))
+                self._spawn(self._learn_sentences(self._choice), "sentences")
             case wire.Ping(timestamp):
                 self._show(wire.Pong(timestamp))
             case wire.End():
@@ -334,7 +356,7 @@ class Session:
         changes = await with_prompt(changes, self._equipment.templates, self.caller.owner)
         self._choice = self._chooser.apply(self._choice, changes)
         self._ears.use(self._choice)
-        self._emit(on.PolicyChanged(self._choice.policy))
+        self._emit(on.PolicyChanged(self._choice.policy, self._choice.language))
 
     def _chosen(self, default: Choice, *wishes: wire.Changes) -> Choice:
         """The default with one wish granted after the other, and all that is to be told of them."""
@@ -344,6 +366,11 @@ class Session:
             choice = self._chooser.apply(choice, wish)
             notes += choice.notes
         return replace(choice, notes=notes)
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether live audio may be taken without asking it to slow down."""
+        return self._ears.is_open and self._input_due - self._clock.now() < _HURRY_MS
 
     def hear(self, data: bytes) -> float:
         """Take live audio; gives for how many milliseconds no more of it shall be read.
@@ -394,10 +421,8 @@ class Session:
             return
         joined = await self._equipment.journal.open(self.caller.owner, wished, self.caller.user_id)
         self._begin(joined)
-        if joined.wishes != wire.Changes():
-            await self.change(
-                await with_own_prompt(joined.wishes, self._equipment.templates, self.caller.owner)
-            )
+        wishes = await with_own_prompt(joined.wishes, self._equipment.templates, self.caller.owner)
+        await self.change(replacing(self._own, wishes))
         self._emit(on.ConversationChanged(joined.id, joined.messages))
         self._report_missing(joined)
 
@@ -425,6 +450,7 @@ class Session:
                     self._carry_out(command)
         finally:
             self._is_stepping = False
+        self._silence.watch(self._is_waited_for)
         self._set_alarm()
 
     def _set_alarm(self) -> None:
@@ -444,12 +470,17 @@ class Session:
                 recorded = self._record(conversation_id, entry)
                 if isinstance(entry, do.UserSaid | do.AssistantWrote):
                     self._recorded = recorded
+                if isinstance(entry, do.AssistantHeard):
+                    for watcher in self._equipment.watchers:
+                        watcher.reply_heard(entry.turn_id, entry.heard_ms)
             case do.EndTurn(turn_id):
                 metrics = replace(self._timelines.metrics(turn_id), cost_amount=self._bill.take_turn())
                 self.turns += 1
                 self._spawn(self._look_at_limits(), "limits")
                 self._record(self.conversation_id, do.TurnMeasured(metrics))
                 self._show(metrics)
+                for watcher in self._equipment.watchers:
+                    watcher.turn_ended(self._timelines.report(self.id, self.conversation_id, turn_id))
             case do.OpenUtterance(utterance):
                 self._timelines.open(utterance)
                 self._ears.open_utterance(command)
@@ -465,9 +496,11 @@ class Session:
             case do.StartReply():
                 self._start_reply(command)
             case do.Speak():
-                self._replying.speak(command)
+                if self._replying.speak(command):
+                    self._timelines.note_clause()
             case do.FinishSpeech():
-                self._replying.finish(command)
+                if self._replying.finish(command):
+                    self._timelines.note_clause()
             case do.CancelReply():
                 self._replying.stop()
             case _:
@@ -487,6 +520,26 @@ class Session:
         elif standing.warning is not None and not self._has_warned_of_budget:
             self._has_warned_of_budget = True
             self.report(standing.warning)
+
+    @property
+    def _is_waited_for(self) -> bool:
+        """Whether the caller waits for sound: something is being worked on, and they are there."""
+        reply = self._conversation.reply
+        if reply is None:
+            return bool(self._conversation.waiting)
+        return reply.is_audio_wanted and not reply.has_turn_ended and not reply.playout.is_paused
+
+    def _break_silence(self, is_filler: bool) -> None:
+        reply = self._conversation.reply
+        sentence = Sentence.FILLER if is_filler else Sentence.ONE_MOMENT
+        if (reply is not None and self._replying.say(sentence)) or is_filler:
+            return
+        slow = "This takes longer than usual; it is still being worked on."
+        turn_id = reply.turn_id if reply is not None else None
+        self._show(wire.ErrorOut("slow", slow, False, "internal" if reply else "stt", turn_id))
+
+    def _serve(self, stage: str, name: str, utterance: int | None) -> None:
+        self._timelines.serve(stage, name, utterance)
 
     def _start_reply(self, command: do.StartReply) -> None:
         choice = self._choice
@@ -545,6 +598,7 @@ class Session:
 
     def _put(self, output: wire.Output) -> None:
         self.outbox.put(output)
+        self._silence.note(output)
         if self.outbox.is_overfull and self._attachment is not None:
             self._attachment.close_soon(1008, "too slow")
 

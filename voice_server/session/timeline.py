@@ -1,20 +1,32 @@
-"""When the stages of one turn happened; the one record behind `metrics`.
+"""When the stages of one turn happened; the one record behind `metrics`, `/metrics` and traces.
 
 The stages are laid end to end, so that they add up to the response time: the wait for the end of the turn,
 what the transcript took beyond it, the first token, and from there to the first sound.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voice_server.clock import Clock, Instant
-from voice_server.core.wire import AudioOut, MessageChunk, Metrics, Output, SpeechStoppedOut
+from voice_server.core.wire import (
+    AudioEnd,
+    AudioOut,
+    ErrorOut,
+    MessageChunk,
+    Metrics,
+    Output,
+    SpeechStoppedOut,
+)
 from voice_server.ids import TurnId
+from voice_server.ops.turns import Moment, TurnReport
 
 
 @dataclass(slots=True)
 class Timeline:
-    """Moments of one turn; None: it has not happened, or the turn has no such stage."""
+    """Moments of one turn; None: it has not happened, or the turn has no such stage.
+
+    `providers` are those that were chosen, `served` those that did the work where that is known.
+    """
 
     speech_ended: Instant | None = None
     decided: Instant | None = None
@@ -22,6 +34,10 @@ class Timeline:
     first_token: Instant | None = None
     first_audio: Instant | None = None
     providers: tuple[tuple[str, str], ...] = ()
+    served: dict[str, str] = field(default_factory=dict)
+    first_clause: Instant | None = None
+    end_reason: str = "completed"
+    failures: tuple[tuple[str, str], ...] = ()
 
     def metrics(self, turn_id: TurnId) -> Metrics:
         """The durations between the moments."""
@@ -34,7 +50,29 @@ class Timeline:
             llm_first_token_ms=_between(self.started, self.first_token),
             tts_first_audio_ms=_between(self.first_token, self.first_audio),
             response_ms=_between(heard, self.first_audio),
-            providers=dict(self.providers),
+            providers=dict(self.providers) | self.served,
+        )
+
+    def report(self, session_id: str, conversation_id: str, turn_id: TurnId, now: Instant) -> TurnReport:
+        """The moments themselves, of a turn of which everything is sent."""
+        moments = {
+            Moment.SPEECH_ENDED: self.speech_ended,
+            Moment.DECIDED: self.decided,
+            Moment.TRANSCRIBED: self.started,
+            Moment.FIRST_TOKEN: self.first_token,
+            Moment.FIRST_CLAUSE: self.first_clause,
+            Moment.FIRST_AUDIO: self.first_audio,
+            Moment.SENT: now,
+        }
+        happened = {moment: at for moment, at in moments.items() if at is not None}
+        return TurnReport(
+            session_id,
+            conversation_id,
+            turn_id,
+            self.end_reason,
+            happened,
+            dict(self.providers) | self.served,
+            self.failures,
         )
 
 
@@ -73,6 +111,13 @@ class Timelines:
         self._present.started = self._clock.now()
         self._present.providers = providers
 
+    def serve(self, stage: str, name: str, utterance: int | None = None) -> None:
+        """Who does the work of a stage: for an utterance, or for the present turn."""
+        timeline = (
+            self._present if utterance is None else self._of_utterance.setdefault(utterance, Timeline())
+        )
+        timeline.served[stage] = name
+
     def note(self, output: Output) -> None:
         """Something goes out to the caller."""
         match output:
@@ -82,12 +127,26 @@ class Timelines:
                 self._present.first_token = self._clock.now()
             case AudioOut() if self._present.first_audio is None:
                 self._present.first_audio = self._clock.now()
+            case AudioEnd(reason=reason):
+                self._present.end_reason = reason.value
+            case ErrorOut(turn_id=turn_id, stage=stage, code=code) if turn_id is not None:
+                self._present.end_reason = "failed"
+                self._present.failures += ((stage, code),)
             case _:
                 pass
+
+    def note_clause(self) -> None:
+        """There is something to be spoken."""
+        if self._present.first_clause is None:
+            self._present.first_clause = self._clock.now()
 
     def metrics(self, turn_id: TurnId) -> Metrics:
         """The present turn's."""
         return self._present.metrics(turn_id)
+
+    def report(self, session_id: str, conversation_id: str, turn_id: TurnId) -> TurnReport:
+        """The present turn's."""
+        return self._present.report(session_id, conversation_id, turn_id, self._clock.now())
 
 
 def _between(start: Instant | None, end: Instant | None) -> float | None:

@@ -16,7 +16,15 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from voice_server.settings.kinds import Folder, Names, OptionalFile, from_text
-from voice_server.settings.tables import Chat, Deadlines, Limits, Table, TurnDetection
+from voice_server.settings.tables import (
+    Chat,
+    Deadlines,
+    Limits,
+    Resilience,
+    Switching,
+    Table,
+    TurnDetection,
+)
 from voice_server.settings.tools import Tools
 from voice_server.settings.vendors import Vendors
 
@@ -124,12 +132,20 @@ class Settings(BaseSettings):
     """The least severe log line that is written."""
     log_format: Literal["console", "json"] = "console"
     """`console` is for people, `json` for machines."""
+    metrics: Literal["off", "private", "open"] = "private"
+    """Who may read `/metrics` on the REST port: nobody; whoever has a key, and this machine; or everybody."""
+    traces: Annotated[str, Field(pattern=r"^(https?://[^\s/]+\S*)?$")] = ""
+    """Where a trace of each turn is sent by OTLP over HTTP, such as `http://localhost:4318/v1/traces`; empty
+    sends none. Needs the extra `otel`."""
     stt: ProviderNames = ("local",)
-    """Speech-to-text providers, the first is used unless a caller asks for another of them."""
+    """Speech-to-text providers: the first is used unless a caller asks for another of them, the others in
+    their order when it fails."""
     llm: ProviderNames = ("local",)
-    """Language model providers, the first is used unless a caller asks for another of them."""
+    """Language model providers: the first is used unless a caller asks for another of them, the others in
+    their order when it fails."""
     tts: ProviderNames = ("local",)
-    """Text-to-speech providers, the first is used unless a caller asks for another of them."""
+    """Text-to-speech providers: the first is used unless a caller asks for another of them, the others in
+    their order when it fails."""
     embeddings: str = "local"
     """The provider of embeddings, by which messages are found by their meaning; empty finds them by their
     words alone."""
@@ -158,6 +174,8 @@ class Settings(BaseSettings):
     turn_detection: TurnDetection = TurnDetection()
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
+    switching: Switching = Switching()
+    resilience: Resilience = Resilience()
     chat: Chat = Chat()
     tools: Tools = Tools()
     vendors: Vendors = Vendors()

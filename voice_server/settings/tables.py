@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 KIB, MIB = 1024, 1024 * 1024
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+SecondsOrOff = Annotated[float, Field(ge=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Size = Annotated[int, Field(ge=1, le=1024 * MIB)]
 
@@ -196,10 +197,11 @@ class Chat(Table):
 
 
 class Deadlines(Table):
-    """How long a stage of a turn may say nothing before its fallback takes over."""
+    """How long a stage of a turn may say nothing, where no other provider could take over."""
 
     stt_final_s: Seconds = 10
-    """From the end of speech to the final transcript."""
+    """From the end of speech to the final transcript; speech of more than 10 s gets a tenth of the rest on
+    top."""
     llm_first_token_s: Seconds = 20
     """From the prompt to the first word of the language model."""
     llm_gap_s: Seconds = 10
@@ -210,3 +212,44 @@ class Deadlines(Table):
     """Between two pieces of audio of one text."""
     tool_s: Seconds = 30
     """From a tool call to its result."""
+    silence_s: SecondsOrOff = 3
+    """A caller who waits and has heard nothing for this long is told to wait, aloud where that was rendered
+    before, else by an error frame; again and again. 0 is never."""
+    filler_s: SecondsOrOff = 0
+    """The same, earlier and shorter (`Let me see.`), once a turn; 0 is never."""
+
+
+class Switching(Table):
+    """How long a stage may say nothing while another provider of its chain could take over."""
+
+    stt_partial_s: Seconds = 4
+    """From the beginning of speech to the first partial transcript, of a recogniser that has partials."""
+    stt_final_s: Seconds = 2
+    """From the end of speech to the final transcript; speech of more than 10 s gets a tenth of the rest on
+    top."""
+    llm_first_token_s: Seconds = 2
+    """From the prompt to the first word of the language model."""
+    tts_first_audio_s: Seconds = 1.5
+    """From a text to the first audio of its speech."""
+    tts_gap_s: Seconds = 1.5
+    """Between two pieces of audio of one text."""
+
+
+class Resilience(Table):
+    """What is done about providers that fail."""
+
+    retries: Annotated[int, Field(ge=0, le=10)] = 1
+    """How often a provider is asked again, if nothing came of the call and its deadline leaves the time."""
+    retry_wait_s: Seconds = 0.2
+    """About how long to wait before that, doubled each time; what the provider asks for comes first."""
+    breaker_failures: Count = 3
+    """After so many failures in a row a provider is left alone, for all sessions."""
+    breaker_window_s: Seconds = 15
+    """For this long; then one call tries it, and if that fails the next window begins."""
+    busy_wait_s: Seconds = 0.3
+    """A call over a vendor's `concurrency` waits this long, then the next provider of the chain is asked."""
+    hedge_s: SecondsOrOff = 0
+    """A language model that has said nothing for this long is raced by the next of the chain; 0 is never."""
+    prerender: bool = True
+    """Have a few sentences, such as apologies, spoken in advance for each voice and language in use, so that
+    they can be heard when nothing else can."""

@@ -26,7 +26,14 @@ Tokens = Annotated[int, Field(ge=1024, le=10_000_000)]
 Place = Annotated[str, Field(pattern=r"^[a-z0-9-]*$")]
 
 
-class OpenAi(Table):
+class Vendor(Table):
+    """What every vendor has."""
+
+    concurrency: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Calls at once, of each role; 0 is any number. See `resilience.busy_wait_s`."""
+
+
+class OpenAi(Vendor):
     """OpenAI, or one server that speaks as it does."""
 
     api_key: Key = SecretStr("")
@@ -66,7 +73,7 @@ class OpenAi(Table):
     """How many numbers a vector has; the model must be able to give so many."""
 
 
-class Anthropic(Table):
+class Anthropic(Vendor):
     """Anthropic."""
 
     api_key: Key = SecretStr("")
@@ -82,7 +89,7 @@ class Anthropic(Table):
     """What the language model takes, prompt and reply together."""
 
 
-class ElevenLabs(Table):
+class ElevenLabs(Vendor):
     """ElevenLabs."""
 
     api_key: Key = SecretStr("")
@@ -102,7 +109,7 @@ class ElevenLabs(Table):
     account's first."""
 
 
-class Google(Table):
+class Google(Vendor):
     """Google Cloud."""
 
     api_key: Key = SecretStr("")
@@ -131,7 +138,7 @@ class Google(Table):
     `en-US-Chirp3-HD-Achernar`."""
 
 
-class Azure(Table):
+class Azure(Vendor):
     """Azure Speech."""
 
     api_key: Key = SecretStr("")
@@ -152,6 +159,11 @@ class Vendors(Table):
     elevenlabs: ElevenLabs = ElevenLabs()
     google: Google = Google()
     azure: Azure = Azure()
+
+    def most_calls(self, name: str) -> int | None:
+        """How many calls the provider `name` takes at once; None is any number."""
+        vendor = getattr(self, name) if name in type(self).model_fields else None
+        return vendor.concurrency or None if isinstance(vendor, Vendor) else None
 
     def options_for(self, role: Role, name: str) -> dict[str, Any]:
         """What is set for the provider `name`, as its factory takes it; nothing for one without a table.

@@ -60,12 +60,20 @@ class PostgresVectors:
             "DELETE FROM embedding_queue WHERE position = :position"
             " AND EXISTS (SELECT 1 FROM messages WHERE position = :position AND content = :content)"
         )
-        async with self._database.write() as session:
-            for one in embedded:
-                named = {"position": one.position, "content": one.content}
-                about = {"model": model, "dimensions": len(one.vector), "vector": _literal(one.vector)}
-                await session.execute(insert, named | about)
-                await session.execute(done, named)
+        rows = [
+            {
+                "position": one.position,
+                "content": one.content,
+                "model": model,
+                "dimensions": len(one.vector),
+                "vector": _literal(one.vector),
+            }
+            for one in embedded
+        ]
+        if rows:
+            async with self._database.write() as session:
+                await session.execute(insert, rows)
+                await session.execute(done, rows)
 
     async def nearest(self, scope: Scope, vector: Vector, most: int) -> list[tuple[int, float]]:
         async with self._database.read() as session:

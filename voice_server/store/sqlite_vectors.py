@@ -1,14 +1,17 @@
-"""Vectors in SQLite: half-precision blobs, and in memory one bit a dimension of those that are searched.
+"""Vectors in SQLite: half-precision blobs, and in memory a thousand signs of each of those that are searched.
 
-The signs of a vector's numbers tell which vectors are near: candidates are those that differ from the query
-in the fewest signs, and their true cosines decide. It needs no extension, which many a Python cannot load.
+On which side of a plane a vector is, for planes of every direction, tells which vectors are near: candidates
+are those that differ from the query in the fewest signs, and their true cosines decide. It needs no
+extension, which many a Python cannot load.
 """
 
 import asyncio
+import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +20,13 @@ from sqlalchemy import text
 from voice_server.store.database import Database
 from voice_server.store.search import Embedded, Scope, Vector
 
-CANDIDATES = 400
+CANDIDATES = 800
 """Fewest candidates whose true cosines are looked at."""
 CANDIDATES_EACH = 4
 """… and how many for each result that is wanted."""
 MOST_SIGNED = 2_000_000
-"""Vectors whose signs are kept in memory, all scopes together: about 110 MB at 384 dimensions."""
-_WORD_BITS = 64
+"""Vectors whose signs are kept in memory, all scopes together: about 270 MB at 384 dimensions."""
+_SIGNS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,20 @@ class SqliteVectors:
             "DELETE FROM embedding_queue WHERE position = :position"
             " AND EXISTS (SELECT 1 FROM messages WHERE position = :position AND content = :content)"
         )
-        async with self._database.write() as session:
-            for one in embedded:
-                named = {"position": one.position, "content": one.content}
-                blobs = {"signs": _signs(one.vector), "vector": one.vector.astype(np.float16).tobytes()}
-                await session.execute(insert, named | blobs | {"model": model})
-                await session.execute(done, named)
+        rows = [
+            {
+                "position": one.position,
+                "content": one.content,
+                "model": model,
+                "signs": _signs(one.vector),
+                "vector": one.vector.astype(np.float16).tobytes(),
+            }
+            for one in embedded
+        ]
+        if rows:
+            async with self._database.write() as session:
+                await session.execute(insert, rows)
+                await session.execute(done, rows)
 
     async def nearest(self, scope: Scope, vector: Vector, most: int) -> list[tuple[int, float]]:
         if scope.conversation_id is not None:
@@ -147,7 +158,27 @@ def _by_cosine(one: tuple[int, float]) -> tuple[float, int]:
 
 
 def _signs(vector: Vector) -> bytes:
-    return np.packbits(np.pad(vector > 0, (0, -len(vector) % _WORD_BITS))).tobytes()
+    """The sides of `_SIGNS` planes, or of as many as the vector is long.
+
+    A Hadamard transform of the vector, with some of its numbers turned round, is a rotation that needs no
+    stored matrix and is the same on every machine.
+    """
+    length = 1 << max(len(vector) - 1, 63).bit_length()
+    rounds = max(1, _SIGNS // length)
+    turned = np.pad(vector, (0, length - len(vector))) * _turns(rounds, length)
+    width = 1
+    while width < length:
+        halves = turned.reshape(rounds, -1, 2, width)
+        turned = np.stack([halves[:, :, 0] + halves[:, :, 1], halves[:, :, 0] - halves[:, :, 1]], axis=2)
+        width *= 2
+    return np.packbits(turned.reshape(-1) > 0).tobytes()
+
+
+@cache
+def _turns(rounds: int, length: int) -> NDArray[np.float32]:
+    dice = hashlib.shake_128(b"signs of vectors").digest(rounds * length // 8)
+    bits = np.unpackbits(np.frombuffer(dice, np.uint8)).reshape(rounds, length)
+    return np.where(bits, np.float32(1), np.float32(-1))
 
 
 def _read_signs(rows: Sequence[tuple[int, bytes]]) -> _Signs:

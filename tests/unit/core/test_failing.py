@@ -4,14 +4,16 @@ import pytest
 
 from tests.unit.core.talk import MANUAL, NO_LLM, NO_STT, NO_TTS, Talk
 from voice_server.core import events as on
-from voice_server.core.conversation import SORRY_NOT_HEARD
 from voice_server.core.policy import ReplyOptions
-from voice_server.core.reply import SORRY_NO_ANSWER
+from voice_server.core.sentences import Sentence
 from voice_server.errors import AudioError, ConfigurationError, LimitError, VoiceServerError
 
 pytestmark = pytest.mark.unit
 
-APOLOGY = ["record server said", f"speak {SORRY_NO_ANSWER!r} unwritten", "speak no more"]
+NOT_HEARD = Sentence.NOT_HEARD.in_language("en")
+NO_ANSWER = Sentence.NO_ANSWER.in_language("en")
+
+APOLOGY = ["record server said", f"speak {NO_ANSWER!r} unwritten", "speak no more"]
 
 
 @pytest.mark.parametrize("error", [NO_STT, ConfigurationError("No file.")])
@@ -23,7 +25,7 @@ def test_no_transcript_of_live_speech_is_told_and_said(error: VoiceServerError) 
         f"error {error.stage} {error.code} in turn 1",
         "reply 1 to: prompted",
         "record server said",
-        f"speak {SORRY_NOT_HEARD!r} unwritten",
+        f"speak {NOT_HEARD!r} unwritten",
         "speak no more",
     ]
     assert talk.sound(500, 0, whole=True) == [

@@ -7,13 +7,15 @@ from voice_server.clock import Instant
 from voice_server.core import events as on
 from voice_server.core import wire
 from voice_server.core.commands import Record, StartReply
-from voice_server.core.conversation import SORRY_NOT_HEARD
 from voice_server.core.history import History, Message
 from voice_server.core.policy import ReplyOptions, TurnPolicy
+from voice_server.core.sentences import Sentence
 from voice_server.core.wire import TurnMode
 from voice_server.ids import ConversationId, MessageId
 
 pytestmark = pytest.mark.unit
+
+NOT_HEARD = Sentence.NOT_HEARD.in_language("en")
 
 
 def test_a_spoken_turn_from_the_first_sound_to_the_last_word_heard() -> None:
@@ -263,7 +265,7 @@ def test_a_silent_recording_is_an_error_and_a_spoken_sentence() -> None:
         "error stt no_speech in turn 1",
         "reply 1 to: prompted",
         "record server said",
-        f"speak {SORRY_NOT_HEARD!r} unwritten",
+        f"speak {NOT_HEARD!r} unwritten",
         "speak no more",
     ]
     assert talk.sound(900, 0, whole=True)[-2:] == ["end turn 1", "listening"]

@@ -1,7 +1,7 @@
 """Anthropic."""
 
-from tests.fakes.anthropic import FakeAnthropic
 from tests.wire.contract.case import KEY, Case
+from voice_server.fakes.anthropic import FakeAnthropic
 from voice_server.providers.anthropic import llm
 from voice_server.providers.anthropic.llm import AnthropicLanguageModel
 

@@ -1,8 +1,8 @@
 """Azure, by its native SDK."""
 
-from tests.fakes.azure import FakeAzure
-from tests.fakes.script import Fault
 from tests.wire.contract.case import KEY, Case
+from voice_server.fakes.azure import FakeAzure
+from voice_server.fakes.script import Fault
 from voice_server.providers.azure import speech, voice
 from voice_server.providers.base import SpeechToText, TextToSpeech
 

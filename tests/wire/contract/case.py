@@ -16,9 +16,9 @@ from typing import Any, Generic, TypeVar
 import pytest
 
 import tests.wire.contract
-from tests.fakes.asgi import AsgiFake
-from tests.fakes.script import PATIENCE_S, RETRY_AFTER_S, Fake, Fault, Script
 from voice_server.errors import ProviderError, ProviderUnavailable, Stage
+from voice_server.fakes.asgi import AsgiFake
+from voice_server.fakes.script import PATIENCE_S, RETRY_AFTER_S, Fake, Fault, Script
 from voice_server.providers.base import LanguageModel, Provider, SpeechToText, TextToSpeech
 
 KEY = "sk-contract-0123456789"

@@ -1,7 +1,7 @@
 """ElevenLabs, over both of its transports."""
 
-from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.wire.contract.case import KEY, Case
+from voice_server.fakes.elevenlabs import FakeElevenLabs
 from voice_server.providers.base import SpeechToText, TextToSpeech
 from voice_server.providers.elevenlabs import speech, voice
 

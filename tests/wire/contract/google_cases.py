@@ -1,7 +1,7 @@
 """Google, in both versions of its speech recognition."""
 
-from tests.fakes.google import FakeGoogle
 from tests.wire.contract.case import KEY, Case
+from voice_server.fakes.google import FakeGoogle
 from voice_server.providers.base import SpeechToText, TextToSpeech
 from voice_server.providers.google import speech, voice
 

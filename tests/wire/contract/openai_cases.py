@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.fakes.openai import FakeOpenAi
 from tests.wire.contract.case import KEY, Case
+from voice_server.fakes.openai import FakeOpenAi
 from voice_server.providers.base import SpeechToText
 from voice_server.providers.openai import llm, stt, tts
 from voice_server.providers.openai.llm import OpenAiLanguageModel

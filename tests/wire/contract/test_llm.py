@@ -5,10 +5,10 @@ from contextlib import aclosing
 
 import pytest
 
-from tests.fakes.script import PATIENCE_S, Fault, Script
 from tests.wire.contract.case import KEY, LlmCase, assert_is_ours, bench, every, every_failure
 from voice_server.core.wire import ToolSpec
 from voice_server.errors import ProviderError
+from voice_server.fakes.script import PATIENCE_S, Fault, Script
 from voice_server.providers.base import (
     ChatMessage,
     LanguageModel,

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.fakes.script import PATIENCE_S, Fault, Script
-from tests.fakes.spoken import speak
 from tests.wire.contract.case import KEY, SttCase, assert_is_ours, bench, every, every_failure
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
 from voice_server.core.languages import primary
 from voice_server.errors import ProviderError
+from voice_server.fakes.script import PATIENCE_S, Fault, Script
+from voice_server.fakes.spoken import speak
 from voice_server.providers.base import FinalHeard, PartialHeard, SpeechToText, SttHints, SttStream
 
 pytestmark = pytest.mark.wire

@@ -7,9 +7,9 @@ from itertools import groupby
 
 import pytest
 
-from tests.fakes.script import PATIENCE_S, Fault, Script
 from tests.wire.contract.case import KEY, TtsCase, assert_is_ours, bench, every, every_failure
 from voice_server.errors import ProviderError
+from voice_server.fakes.script import PATIENCE_S, Fault, Script
 from voice_server.providers.base import AudioChunk, TextToSpeech
 
 pytestmark = pytest.mark.wire

@@ -13,8 +13,6 @@ from voice_server.providers.openai.languages import LANGUAGES
 from voice_server.providers.openai.options import OpenAiOptions
 
 DEFAULT_MODEL = "text-embedding-3-small"
-_DEFAULT_DIMENSIONS = 512
-"""Of the 1,536 that the default model has; it is made to be cut, and a third of them tells nearly as much."""
 _MOST_CHARS = 8_000  # well within the 8,191 tokens that are taken
 _MOST_TEXTS = 128
 
@@ -30,7 +28,7 @@ class OpenAiEmbeddings:
     def __init__(self, options: OpenAiOptions) -> None:
         self.name = options.name
         self._model = options.embeddings_model or DEFAULT_MODEL
-        self._dimensions = options.embeddings_dimensions or _DEFAULT_DIMENSIONS
+        self._dimensions = options.embeddings_dimensions
         self.model = f"{options.name}/{self._model}/{self._dimensions}"
         self.title = f"{options.title} {self._model}"
         self.capabilities = EmbeddingCapabilities(self._dimensions, LANGUAGES)

@@ -22,7 +22,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from tests.fakes.script import RETRY_AFTER_S, Call, Fault, Script, Seen
+from voice_server.fakes.script import RETRY_AFTER_S, Call, Fault, Script, Seen
 
 VOICES = (
     ("en-US-AvaNeural", "Ava", "Female", "en-US"),

@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.fakes.asgi import AsgiFake, Exchange
-from tests.fakes.script import Call
+from voice_server.fakes.asgi import AsgiFake, Exchange
+from voice_server.fakes.script import Call
 from voice_server.providers.base import ToolUse
 
 

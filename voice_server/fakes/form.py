@@ -3,7 +3,7 @@
 import email
 import email.policy
 
-from tests.fakes.asgi import Exchange
+from voice_server.fakes.asgi import Exchange
 
 
 def fields_of(exchange: Exchange) -> dict[str, bytes]:

@@ -25,9 +25,9 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from tests.fakes.script import RETRY_AFTER_S, Call, Fault, Script, Seen
-from tests.fakes.spoken import spelled
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms, duration_ms
+from voice_server.fakes.script import RETRY_AFTER_S, Call, Fault, Script, Seen
+from voice_server.fakes.spoken import spelled
 
 TTS_RATE_HZ = 24_000
 _LARGEST_AUDIO_BYTES = 25_600

@@ -1,0 +1,1 @@
+"""Providers behind each other: deadlines, retries, breakers and fallbacks, as providers themselves."""
