@@ -676,6 +676,21 @@ class VoiceServer:
         )
 
 
+def open_tracer(endpoint: str, clock: Clock) -> "TurnTracer":
+    """Where traces of turns go.
+
+    Raises:
+        ConfigurationError: the extra that brings OpenTelemetry is not installed.
+    """
+    try:
+        from voice_server.ops import tracing
+    except ImportError as error:
+        raise ConfigurationError(
+            f"traces need a package that is not installed ({error}); run `pip install 'voice-server[otel]'`."
+        ) from error
+    return tracing.open_tracer(endpoint, clock)
+
+
 def key_ring(settings: Settings, database: Database, clock: Clock) -> KeyRing:
     """The keys of the settings and of the database."""
     holders = (
@@ -711,21 +726,6 @@ async def has_stored_keys(settings: Settings) -> bool:
 def _may_hold_tables(database: Database) -> bool:
     path = database.url.database
     return not database.is_sqlite or (path is not None and Path(path).is_file())
-
-
-def open_tracer(endpoint: str, clock: Clock) -> "TurnTracer":
-    """Where traces of turns go.
-
-    Raises:
-        ConfigurationError: the extra that brings OpenTelemetry is not installed.
-    """
-    try:
-        from voice_server.ops import tracing
-    except ImportError as error:
-        raise ConfigurationError(
-            f"traces need a package that is not installed ({error}); run `pip install 'voice-server[otel]'`."
-        ) from error
-    return tracing.open_tracer(endpoint, clock)
 
 
 def check_exposure(settings: Settings, *, has_keys: bool) -> None:

@@ -33,13 +33,14 @@ Identify = Callable[[wire.Init], Awaitable[tuple[Caller, wire.Init]]]
 GOING_AWAY, POLICY, INTERNAL, LATER = 1001, 1008, 1011, 1013
 NOT_AUTHENTICATED, NO_INIT, OVER_LIMIT = 4401, 4408, 4429
 
+_MOST_AT_ONCE = 16  # messages written together; then the slow reader's deadline begins anew
+
 _CLOSE_CODES = {
     "server_going_away": GOING_AWAY,
     "failed": INTERNAL,
     "key_revoked": NOT_AUTHENTICATED,
     "over_limit": OVER_LIMIT,
 }
-_MOST_AT_ONCE = 16  # messages written together; then the slow reader's deadline begins anew
 
 
 class _Goodbye(Exception):

@@ -17,6 +17,7 @@ from voice_server.providers.base import (
     ReplyDelta,
     ReplyRequest,
     ReplyUsage,
+    ServedBy,
     SpeechToText,
     SttCapabilities,
     SttHints,
@@ -38,6 +39,11 @@ class Call:
         """It used more."""
         used = self.use
         self.use = replace(used, audio_ms=used.audio_ms + audio_ms, characters=used.characters + characters)
+
+    def serve(self, provider: str, model: str = "") -> None:
+        """Somebody else than was asked first does it."""
+        if provider != self.use.provider or model not in ("", self.use.model):
+            self.use = replace(self.use, provider=provider, model=model)
 
 
 class Bill:
@@ -126,8 +132,11 @@ class _MeteredStream:
         self._call.add(audio_ms=duration_ms(len(pcm), STT_RATE_HZ))
         self._inner.push(pcm)
 
-    def __aiter__(self) -> AsyncIterator[PartialHeard | FinalHeard]:
-        return aiter(self._inner)
+    async def __aiter__(self) -> AsyncIterator[PartialHeard | FinalHeard]:
+        async for heard in self._inner:
+            if isinstance(heard, FinalHeard) and heard.provider is not None:
+                self._call.serve(heard.provider)
+            yield heard
 
 
 class MeteredLlm(_Metered):
@@ -156,6 +165,9 @@ class MeteredLlm(_Metered):
                         case TextDelta(text):
                             written += text
                             call.use = replace(call.use, output_tokens=estimated_tokens(written))
+                        case ServedBy(name):
+                            provider, _, model = name.partition("/")
+                            call.serve(provider, model)
                         case ReplyUsage(prompt_tokens, completion_tokens):
                             call.use = replace(
                                 call.use, input_tokens=prompt_tokens, output_tokens=completion_tokens
@@ -191,6 +203,8 @@ class MeteredTts(_Metered):
             async with aclosing(self._inner.speak(counted(), voice)) as chunks:
                 async for chunk in chunks:
                     call.add(audio_ms=duration_ms(len(chunk.pcm), rate_hz))
+                    if chunk.provider is not None:
+                        call.serve(chunk.provider)
                     yield chunk
         finally:
             self._bill.end(call)

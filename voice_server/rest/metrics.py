@@ -15,7 +15,7 @@ def metrics_routes(context: RestContext) -> APIRouter:
     exposition = context.exposition
     if exposition is None:
         return router
-    identify = identifier(context, None, counted=False)
+    identify = identifier(context, counted=False)
 
     @router.get("/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Response:

@@ -187,10 +187,10 @@ class Speech:
         if not any(character.isalnum() for character in text):
             raise ProtocolError("There is nothing in the text that can be spoken.", code="nothing_to_say")
         tts, chosen = self._voice(voice, language, model)
-        metered = MeteredTts(tts, Bill(self._meter, caller))
         # Whoever takes over if this voice fails has to know the language.
         usual = self._language if _serves(chosen.languages, self._language) else chosen.languages[0]
         voice_of_it = replace(chosen, languages=(language or usual,))
+        metered = MeteredTts(tts, Bill(self._meter, caller))
         return Spoken(chosen, tts.capabilities.rate_hz, self._chunks(metered, voice_of_it, text))
 
     async def _chunks(self, tts: TextToSpeech, voice: Voice, text: str) -> AsyncGenerator[bytes, None]:

@@ -506,21 +506,6 @@ class Session:
             case _:
                 assert_never(command)
 
-    async def _look_at_limits(self) -> None:
-        """Between turns: a caller who has used up what it may is told, and let go."""
-        standing = await self._equipment.meter.standing(self.caller, voice=True)
-        self.heed(standing)
-        if standing.refusal is not None:
-            self.end("over_limit")
-
-    def heed(self, standing: Standing) -> None:
-        """Tell of a limit that is near, once, or reached."""
-        if standing.refusal is not None:
-            self.report(standing.refusal)
-        elif standing.warning is not None and not self._has_warned_of_budget:
-            self._has_warned_of_budget = True
-            self.report(standing.warning)
-
     @property
     def _is_waited_for(self) -> bool:
         """Whether the caller waits for sound: something is being worked on, and they are there."""
@@ -540,6 +525,21 @@ class Session:
 
     def _serve(self, stage: str, name: str, utterance: int | None) -> None:
         self._timelines.serve(stage, name, utterance)
+
+    async def _look_at_limits(self) -> None:
+        """Between turns: a caller who has used up what it may is told, and let go."""
+        standing = await self._equipment.meter.standing(self.caller, voice=True)
+        self.heed(standing)
+        if standing.refusal is not None:
+            self.end("over_limit")
+
+    def heed(self, standing: Standing) -> None:
+        """Tell of a limit that is near, once, or reached."""
+        if standing.refusal is not None:
+            self.report(standing.refusal)
+        elif standing.warning is not None and not self._has_warned_of_budget:
+            self._has_warned_of_budget = True
+            self.report(standing.warning)
 
     def _start_reply(self, command: do.StartReply) -> None:
         choice = self._choice
