@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.fakes.scripted import HANG, ScriptedLlm
+from tests.fakes.scripted import ScriptedLlm
 from tests.wire.rig import KEY, raw, serving
 from tests.wire.test_page import ARTIFACTS, browsing, quiet
 from tests.wire.test_stored_keys import ADMIN, bearer, made
@@ -10,7 +10,7 @@ from tests.wire.test_stored_keys import ADMIN, bearer, made
 
 async def test_the_dashboard_shows_what_happened_and_makes_keys(tmp_path: Path) -> None:
     long_reply = "This is heard for certain. " + "And this goes on and on without an end. " * 20
-    llm = ScriptedLlm([["The capital of France is Paris. "], [long_reply, HANG]])
+    llm = ScriptedLlm([["The capital of France is Paris. "], [long_reply]])
     async with (
         serving(api_keys=[ADMIN], llm=llm) as served,
         served.rest() as http,
@@ -22,8 +22,9 @@ async def test_the_dashboard_shows_what_happened_and_makes_keys(tmp_path: Path) 
         reply = await caller.until("ai_response")
         await caller.until("metrics")
         await caller.say(type="message", message="Tell me <b>everything</b>.")
-        chunk = await caller.until("audio_chunk")
-        await caller.say(type="playback", turn_id=chunk["turn_id"], played_ms=100)
+        while (chunk := await caller.until("audio_chunk"))["index"] < 15:
+            pass
+        await caller.say(type="playback", turn_id=chunk["turn_id"], played_ms=1_500)
         await caller.say(type="stop")
         await caller.until("metrics")
         opinion = {
@@ -56,13 +57,13 @@ async def test_the_dashboard_shows_what_happened_and_makes_keys(tmp_path: Path) 
             await page.locator(".turns li:not([hidden])").nth(3).wait_for(timeout=20_000)
 
             await page.get_by_role("link", name="Live").click()
-            await page.get_by_role("cell", name="anna").wait_for()
+            await page.get_by_role("cell", name="anna", exact=True).wait_for()
             await page.get_by_role("button", name="End the session of anna").click()
             assert (await caller.closed())[0] == 1000
 
             await page.get_by_role("link", name="Usage").click()
             await page.locator("svg rect.bar").first.wait_for()
-            assert await page.locator("figure").count() == 4
+            assert await page.locator("figure").count() == 3
             await page.screenshot(path=ARTIFACTS / "dashboard-usage.png", full_page=True)
 
             await page.get_by_role("link", name="Feedback").click()

@@ -7,14 +7,16 @@ const HEIGHT = 200;
 const LEFT = 56;
 const BOTTOM = 24;
 const TOP = 12;
+const WIDEST_BAR = 40;
 
 /** `days` are the labels; `values` the heights of the bars. */
 export function bars(caption, days, values, shown) {
   const { x, y, step, frame } = scale(days, Math.max(...values), shown);
+  const width = Math.min(step * 0.7, WIDEST_BAR);
   const drawn = values.map((value, n) =>
     draw(
       "rect",
-      { class: "bar", x: x(n) - step * 0.35, width: step * 0.7, y: y(value), height: HEIGHT - BOTTOM - y(value) },
+      { class: "bar", x: x(n) - width / 2, width, y: y(value), height: HEIGHT - BOTTOM - y(value) },
       draw("title", {}, `${days[n]}: ${shown(value)}`),
     ),
   );

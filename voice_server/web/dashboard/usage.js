@@ -40,7 +40,7 @@ export async function showUsage(main) {
       : [
           bars("Seconds of audio a day", days, daily.rows.map((row) => row.audio_seconds), (value) => number(Math.round(value))),
           bars("Calls of providers a day", days, daily.rows.map((row) => row.calls), (value) => number(Math.round(value))),
-          bars("Cost a day (USD)", days, daily.rows.map((row) => row.cost), money),
+          ...(total.cost > 0 ? [bars("Cost a day (USD)", days, daily.rows.map((row) => row.cost), money)] : []),
         ]),
     ...(waits.length === 0
       ? []
