@@ -22,8 +22,8 @@ def drafting(policy: TurnPolicy = EAGER, text: str = "Hello") -> Talk:
 
 
 def write_draft(talk: Talk, text: str = "Hi there.") -> list[str]:
-    assert talk.state.draft is not None
-    generation = talk.state.draft.reply.generation
+    assert talk.state.answering.draft is not None
+    generation = talk.state.answering.draft.reply.generation
     chunk = on.AudioProduced(generation, b"", 900, len(text), "", "wav", 24_000)
     events = (on.ReplyWritten(generation, text), on.ReplyFinished(generation), chunk)
     return talk.step(*events, on.SpeechFinished(generation))
@@ -91,7 +91,7 @@ def test_so_many_drafts_and_no_more() -> None:
 
 @pytest.mark.parametrize("text", ["", "I would like to", "My number is 555"])
 def test_no_draft_of_what_is_not_whole(text: str) -> None:
-    assert drafting(text=text).state.draft is None
+    assert drafting(text=text).state.answering.draft is None
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_no_draft_of_what_is_not_whole(text: str) -> None:
 def test_what_comes_between_drops_the_draft(event: on.Event) -> None:
     talk = drafting()
     assert "cancel 1" in talk.step(event)
-    assert talk.state.draft is None or talk.state.draft.reply.generation > 1
+    assert talk.state.answering.draft is None or talk.state.answering.draft.reply.generation > 1
 
 
 def test_a_draft_that_fails_is_tried_again_as_the_turn() -> None:
