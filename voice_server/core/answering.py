@@ -116,7 +116,9 @@ class Answering:
         ahead = replace(self._numbering)
         turn_id, message = ahead.turn(), Message(ahead.message(), "user", draft.text)
         conversation_id, options = self._memory.conversation_id, one.options
-        draft.reply = Reply(generation, turn_id, conversation_id, ahead.message(), options, draft.take)
+        draft.reply = Reply(
+            generation, turn_id, conversation_id, ahead.message(), options, draft.take, self.language
+        )
         self.draft = draft
         messages = History((*self._memory.history.messages, message)).messages
         language = one.heard.language

@@ -39,7 +39,7 @@ class Reply:
     message_id: MessageId
     options: ReplyOptions
     wish: Callable[[do.Command], None]
-    language: str = "en"
+    language: str
     playout: Playout = field(init=False)
     written: str = ""
     is_text_whole: bool = False

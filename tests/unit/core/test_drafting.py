@@ -6,6 +6,7 @@ from tests.unit.core.talk import NO_LLM, Talk
 from voice_server.core import commands as do
 from voice_server.core import events as on
 from voice_server.core.policy import ReplyOptions, TurnPolicy
+from voice_server.core.sentences import Sentence
 from voice_server.core.wire import TurnMode
 
 pytestmark = pytest.mark.unit
@@ -113,6 +114,15 @@ def test_a_draft_that_fails_is_tried_again_as_the_turn() -> None:
     talk = drafting(TurnPolicy(TurnMode.VAD, early_starts=1))
     assert talk.step(on.ReplyFailed(1, NO_LLM)) == ["cancel 1"]
     assert "reply 2 to: Hello" in talk.step(on.SilenceReached(1_500))
+
+
+def test_a_confirmed_draft_apologises_in_the_language_of_the_conversation() -> None:
+    talk = Talk(EAGER)
+    talk.step(on.PolicyChanged(EAGER, "de"))
+    talk.step(on.SpeechStarted(0), on.SpeechStopped(1_000), on.Transcribed(1, 1, "Hello"))
+    assert "confirm 1" in talk.step(on.SilenceReached(1_500))
+    words = talk.step(on.ReplyFailed(1, NO_LLM))
+    assert any(Sentence.NO_ANSWER.in_language("de") in word for word in words)
 
 
 def test_no_draft_while_a_reply_is_heard() -> None:
