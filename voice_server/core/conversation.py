@@ -92,6 +92,7 @@ class Conversation:
         self._seed = seed
         self._utterances = self._generations = self._turns = self._messages = 0
         self._cut: tuple[Reply, Instant, Message] | None = None
+        self._ducked: TurnId | None = None  # its client is told that a voice over it is weighed
         self._stopped_at_ms: float | None = None  # where the voice that the present reply answers ended
         self._usual_dbfs: float | None = None  # how loud this caller speaks
         self._commands: list[do.Command] = []
@@ -179,8 +180,8 @@ class Conversation:
                     reply.write(on.ReplyFinished(reply.generation))
             case on.StopRequested():
                 self._interrupt("stop", now)
-            case on.PlaybackReported(turn_id, played_ms):
-                self._report_playback(turn_id, played_ms, now)
+            case on.PlaybackReported():
+                self._report_playback(event, now)
             case on.PolicyChanged(policy, language):
                 self.policy, self.language = policy, language or self.language
                 self._drop_draft()
@@ -217,6 +218,7 @@ class Conversation:
             case _:
                 assert_never(event)
         self._settle(now)
+        self._show_overlap()
         return self._commands
 
     # ── The user's side ──────────────────────────────────────────────────────────────────────────
@@ -370,7 +372,7 @@ class Conversation:
 
     def _is_weighed(self, reply: Reply, now: Instant) -> bool:
         """Whether the caller hears this reply, and what is said over it may be no interruption."""
-        if self.policy.mode is not TurnMode.SEMANTIC or not reply.options.paced or reply.playout.is_paused:
+        if self.policy.mode is not TurnMode.SEMANTIC or not reply.options.paced or not self._is_attached:
             return False
         left_ms = reply.playout.sent_ms - reply.playout.heard_ms(now)
         is_asked = reply.is_text_whole and reply.written.rstrip().endswith("?") and left_ms < ANSWERING_MS
@@ -396,23 +398,28 @@ class Conversation:
         ours = reply.said_between(*overlap.audible_ms(reply.playout.heard_ms(now))) if reply else ""
         match overlap.judge(text, ours, now, is_whole=one.heard is not None):
             case Verdict.HOLD:
-                self._show_overlap(overlap, reply, is_active=overlap.is_ducking)
+                pass
             case Verdict.CUT:
                 one.overlap, one.has_interrupted = None, self.policy.interrupt
                 if reply and self.policy.interrupt:
                     self._interrupt("speech", now)
-                else:
-                    self._show_overlap(overlap, reply, is_active=False)
             case Verdict.PASS:
-                self._show_overlap(overlap, reply, is_active=False)
                 self._dismiss(one)
             case never:
                 assert_never(never)
 
-    def _show_overlap(self, overlap: Overlap, reply: Reply | None, *, is_active: bool) -> None:
-        if reply and overlap.is_shown != is_active:
-            overlap.is_shown = is_active
-            self._show(OverlapOut(reply.turn_id, is_active))
+    def _show_overlap(self) -> None:
+        """Tell the client once a voice over the reply is weighed, and once it no longer is."""
+        overlap, reply = self._overlap if self.is_held else None, self.reply
+        is_ducked = overlap and reply and overlap.is_ducking and overlap.generation == reply.generation
+        turn_id = reply.turn_id if reply and is_ducked else None
+        if turn_id == self._ducked:
+            return
+        if self._ducked is not None:
+            self._show(OverlapOut(self._ducked, is_active=False))
+        if turn_id is not None:
+            self._show(OverlapOut(turn_id, is_active=True))
+        self._ducked = turn_id
 
     def _dismiss(self, one: Utterance) -> None:
         """It was nothing that is answered."""
@@ -612,6 +619,7 @@ class Conversation:
         self.reply = None
         heard_ms, heard_text = reply.playout.heard_ms(now), reply.heard_text(now)
         self._do(do.CancelReply(reply.generation))
+        self._ducked = None  # nothing is left that could go on
         if reply.options.paced or not reply.has_turn_ended:
             self._show(Interrupted(reply.turn_id, heard_text, heard_ms, cause))
         reply.end_audio(EndReason.INTERRUPTED)
@@ -627,9 +635,11 @@ class Conversation:
             self._record(do.AssistantHeard(reply.turn_id, message, heard_ms, complete))
         return message
 
-    def _report_playback(self, turn_id: str, played_ms: float, now: Instant) -> None:
+    def _report_playback(self, event: on.PlaybackReported, now: Instant) -> None:
+        turn_id, played_ms = event.turn_id, event.played_ms
         if self.reply and self.reply.turn_id == turn_id:
-            self.reply.playout.report(played_ms, now)
+            is_paused = event.is_paused or not self._is_attached
+            self.reply.playout.report(played_ms, now, is_paused=is_paused)
         elif self._cut and self._cut[0].turn_id == turn_id and now - self._cut[1] <= CORRECTION_MS:
             reply, cut_at, message = self._cut
             heard_ms = min(max(played_ms, 0.0), reply.playout.sent_ms)

@@ -37,8 +37,7 @@ class Overlap:
 
     `heard_ms` of the reply had been heard when it began. `decide_by`: when patience ends; None before the
     voice is confirmed. `loudness_db` is relative to the caller's usual voice. `is_holding`: nothing more of
-    the reply is sent for now, from the first sound on. `is_shown`: the
-    caller was told.
+    the reply is sent for now, from the first sound on.
     """
 
     generation: int
@@ -46,7 +45,6 @@ class Overlap:
     decide_by: Instant | None = None
     loudness_db: float | None = None
     is_holding: bool = True
-    is_shown: bool = False
 
     def audible_ms(self, heard_ms: float) -> tuple[float, float]:
         """The part of the reply's audio that may have come back through the microphone."""
