@@ -1,5 +1,6 @@
 """The talk page in a real browser: a recording for a microphone, and what is seen and heard."""
 
+import json
 import shutil
 import wave
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soxr
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, WebSocket, async_playwright
 
 from tests.fakes.scripted import HANG, Listening, ScriptedLlm, ScriptedStt
 from tests.wire.conftest import Process
@@ -22,6 +23,8 @@ from voice_server.audio.wav import read_wav
 ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
 MICROPHONE_RATE_HZ = 48_000
 CUT_WITHIN_MS = 400
+PAUSED_FOR_MS = 100
+GONE_ON_WITHIN_MS = 200  # the delay of the audio device
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -56,12 +59,25 @@ def said(name: str) -> bytes:
     return read_wav(wav(name))[0]
 
 
-@dataclass(slots=True)
+@dataclass
 class Browsed:
     """The page, and what the browser complained about."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
+    frames: list[dict[str, Any]] = field(default_factory=list)
+
+    def of_type(self, frame_type: str) -> list[dict[str, Any]]:
+        """The frames of this type that went either way."""
+        return [frame for frame in self.frames if frame["type"] == frame_type]
+
+    def watch(self, socket: WebSocket) -> None:
+        for direction in ("framesent", "framereceived"):
+            socket.on(direction, self._keep)
+
+    def _keep(self, message: str | bytes) -> None:
+        if isinstance(message, str):
+            self.frames.append(json.loads(message))
 
     async def told(self, name: str) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = await self.page.evaluate("window.told")
@@ -103,6 +119,7 @@ async def browsing(url: str, microphone: bytes, folder: Path) -> AsyncIterator[B
         try:
             page = await browser.new_page()
             browsed = Browsed(page)
+            page.on("websocket", browsed.watch)
             page.on(
                 "console",
                 lambda line: browsed.complaints.append(line.text) if line.type == "error" else None,
@@ -159,6 +176,58 @@ async def test_speaking_up_stops_the_sound(tmp_path: Path) -> None:
         assert audible_at_ms > (await browsed.told("reply"))[0]["at_ms"]
         assert audible_at_ms < cut["at_ms"] + CUT_WITHIN_MS
         assert await browsed.page.evaluate("document.querySelector('voice-chat').outputLevel") == 0
+        await browsed.assert_undisturbed()
+
+
+async def test_a_voice_over_the_reply_pauses_it_until_it_is_cut(tmp_path: Path) -> None:
+    """No words of it are known before it has ended, so it is weighed until patience ends."""
+    stt = ScriptedStt([Listening(text="tell me a long story"), Listening(text="stop please")])
+    llm = ScriptedLlm([["And then another thing happened. " * 40]], usual=lambda _: [HANG])
+    microphone = quiet(1) + said("france") + quiet(4) + said("france") + quiet(20)
+    async with (
+        serving(stt=stt, llm=llm) as served,
+        browsing(served.server.page_url, microphone, tmp_path) as browsed,
+    ):
+        await browsed.listen()
+        await browsed.until("told.some((one) => one.name === 'interrupted')")
+        cut = (await browsed.told("interrupted"))[0]
+        silent_ms = cut["at_ms"] - await browsed.page.evaluate(
+            "document.querySelector('voice-chat').lastAudibleAt"
+        )
+        assert silent_ms > PAUSED_FOR_MS
+        assert [frame["active"] for frame in browsed.of_type("overlap")] == [True]
+        paused = [frame for frame in browsed.of_type("playback") if frame.get("paused")]
+        assert cut["heard_ms"] == paused[-1]["played_ms"] > 0
+        await browsed.assert_undisturbed()
+
+
+async def test_after_a_nod_the_reply_goes_on_where_it_was(tmp_path: Path) -> None:
+    reply = "And then another thing happened. " * 7
+    stt = ScriptedStt(
+        [Listening(text="tell me a story"), Listening(text="Right.")],
+        partial_every_ms=200,
+        usual=Listening(""),
+    )
+    microphone = quiet(1) + said("france") + quiet(4) + said("name") + quiet(20)
+    async with (
+        serving(stt=stt, llm=ScriptedLlm([[reply]])) as served,
+        browsing(served.server.page_url, microphone, tmp_path) as browsed,
+    ):
+        await browsed.listen()
+        await browsed.until("chat.outputLevel > 0.005")
+        await browsed.until("chat.state === 'speaking' && chat.outputLevel === 0")
+        await browsed.until("chat.outputLevel > 0.005")
+        await browsed.until("chat.state === 'listening' && chat.outputLevel === 0")
+        assert [frame["active"] for frame in browsed.of_type("overlap")] == [True, False]
+        assert await browsed.told("interrupted") == []
+        told = browsed.of_type("playback")
+        places = [place for place, frame in enumerate(told) if frame.get("paused")]
+        held, gone_on = told[places[0]], told[places[-1] + 1]
+        assert {told[place]["played_ms"] for place in places} == {held["played_ms"]}
+        assert abs(gone_on["played_ms"] - held["played_ms"]) < GONE_ON_WITHIN_MS
+        (end,) = browsed.of_type("audio_stream_end")[-1:]
+        assert end["reason"] == "completed"
+        assert abs(told[-1]["played_ms"] - end["duration_ms"]) <= 1
         await browsed.assert_undisturbed()
 
 

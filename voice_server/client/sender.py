@@ -130,9 +130,10 @@ class Sender:
         """
         await self._send(msgspec.convert({"type": "configure", **session}, frames.ConfigureFrame))
 
-    async def playback(self, turn_id: str, played_ms: float) -> None:
-        """Report how much of a reply the listener has heard."""
-        await self._send(frames.PlaybackFrame(turn_id=turn_id, played_ms=played_ms))
+    async def playback(self, turn_id: str, played_ms: float, *, paused: bool = False) -> None:
+        """Report how much of a reply the listener has heard, and whether playback stands still for now."""
+        frame = frames.PlaybackFrame(turn_id=turn_id, played_ms=played_ms, paused=paused or None)
+        await self._send(frame)
 
     async def tool_result(self, call_id: str, output: str, *, is_error: bool = False) -> None:
         """Answer a `tool_call`."""

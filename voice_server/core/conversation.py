@@ -40,7 +40,7 @@ from voice_server.core.wire import (
 )
 from voice_server.core.wishes import Wishes
 from voice_server.errors import AudioError, VoiceServerError
-from voice_server.ids import ConversationId
+from voice_server.ids import ConversationId, TurnId
 
 
 class Conversation:
@@ -72,6 +72,7 @@ class Conversation:
         self.memory = Memory(self._wishes, conversation_id, history or History())
         self.listening = Listening(self._wishes, pauses or Pauses(), self._live_options)
         self.answering = Answering(self._wishes, self.memory, self._numbering, language)
+        self._ducked: TurnId | None = None  # its client is told that a voice over it is weighed
 
     @property
     def conversation_id(self) -> ConversationId:
@@ -149,8 +150,8 @@ class Conversation:
                     reply.write(on.ReplyFinished(reply.generation))
             case on.StopRequested():
                 self._interrupt("stop", now)
-            case on.PlaybackReported(turn_id, played_ms):
-                self._report_playback(turn_id, played_ms, now)
+            case on.PlaybackReported():
+                self._report_playback(event, now)
             case on.PolicyChanged(policy, language):
                 self.policy, self.answering.language = policy, language or self.answering.language
                 self.answering.drop_draft()
@@ -175,6 +176,7 @@ class Conversation:
             case _:
                 assert_never(event)
         self._settle(now)
+        self._show_overlap()
         return self._wishes.take()
 
     # ── The user's side ──────────────────────────────────────────────────────────────────────────
@@ -191,7 +193,8 @@ class Conversation:
                 self.listening.notice_pause(at_ms, is_answer_heard=is_answer_heard)
                 one = self.listening.go_on(at_ms, is_answered=reply is not None)
                 one = one or self.listening.begin(Source.SPEECH, at_ms)
-                if reply and one.overlap is None and self.policy.mode is TurnMode.SEMANTIC:
+                is_weighed = self.policy.mode is TurnMode.SEMANTIC and self.answering.is_attached
+                if reply and one.overlap is None and is_weighed:
                     one.overlap = Overlap.over(reply, now)
             case on.InputBegan(at_ms):
                 if self.listening.open is None:
@@ -269,23 +272,28 @@ class Conversation:
         ours = overlap.words_of(reply, now) if reply else ""
         match overlap.judge(text, ours, now, is_whole=one.heard is not None):
             case Verdict.HOLD:
-                self._show_overlap(overlap, reply, is_active=overlap.is_ducking)
+                pass
             case Verdict.CUT:
                 one.overlap, one.has_interrupted = None, self.policy.interrupt
                 if reply and self.policy.interrupt:
                     self._interrupt("speech", now)
-                else:
-                    self._show_overlap(overlap, reply, is_active=False)
             case Verdict.PASS:
-                self._show_overlap(overlap, reply, is_active=False)
                 self.listening.dismiss(one)
             case never:
                 assert_never(never)
 
-    def _show_overlap(self, overlap: Overlap, reply: Reply | None, *, is_active: bool) -> None:
-        if reply and overlap.is_shown != is_active:
-            overlap.is_shown = is_active
-            self._wishes.show(OverlapOut(reply.turn_id, is_active))
+    def _show_overlap(self) -> None:
+        """Tell the client once a voice over the reply is weighed, and once it no longer is."""
+        overlap, reply = self._overlap if self.is_held else None, self.reply
+        is_ducked = overlap and reply and overlap.is_ducking and overlap.generation == reply.generation
+        turn_id = reply.turn_id if reply and is_ducked else None
+        if turn_id == self._ducked:
+            return
+        if self._ducked is not None:
+            self._wishes.show(OverlapOut(self._ducked, is_active=False))
+        if turn_id is not None:
+            self._wishes.show(OverlapOut(turn_id, is_active=True))
+        self._ducked = turn_id
 
     def _interrupt(self, cause: CutCause, now: Instant) -> None:
         """Cut the reply, if there is one. This is all that happens at barge-in."""
@@ -294,6 +302,7 @@ class Conversation:
         self.answering.reply = None
         heard_ms, heard_text = reply.playout.heard_ms(now), reply.heard_text(now)
         self._wishes.do(do.CancelReply(reply.generation))
+        self._ducked = None  # nothing is left that could go on
         if reply.options.paced or not reply.has_turn_ended:
             self._wishes.show(Interrupted(reply.turn_id, heard_text, heard_ms, cause))
         reply.end_audio(EndReason.INTERRUPTED)
@@ -371,9 +380,10 @@ class Conversation:
             self.answering.reply = None
             self.memory.heard(reply, now)
 
-    def _report_playback(self, turn_id: str, played_ms: float, now: Instant) -> None:
-        if self.reply and self.reply.turn_id == turn_id:
-            self.reply.playout.report(played_ms, now)
-        elif (cut := self.memory.corrected(turn_id, played_ms, now)) is not None:
+    def _report_playback(self, event: on.PlaybackReported, now: Instant) -> None:
+        if self.reply and self.reply.turn_id == event.turn_id:
+            is_paused = event.is_paused or not self.answering.is_attached
+            self.reply.playout.report(event.played_ms, now, is_paused=is_paused)
+        elif (cut := self.memory.corrected(event.turn_id, event.played_ms, now)) is not None:
             self.answering.drop_draft()
             self.memory.correct(cut)

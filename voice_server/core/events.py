@@ -153,10 +153,11 @@ class StopRequested:
 
 @dataclass(frozen=True, slots=True)
 class PlaybackReported:
-    """The listener has heard this much of a reply."""
+    """The listener has heard this much of a reply. `is_paused`: no more until the next report."""
 
     turn_id: str
     played_ms: float
+    is_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,7 @@ class Overlap:
 
     `heard_ms` of the reply had been heard when it began. `decide_by`: when patience ends; None before the
     voice is confirmed. `loudness_db` is relative to the caller's usual voice. `is_holding`: nothing more of
-    the reply is sent for now, from the first sound on. `is_shown`: the
-    caller was told.
+    the reply is sent for now, from the first sound on.
     """
 
     generation: int
@@ -49,13 +48,12 @@ class Overlap:
     decide_by: Instant | None = None
     loudness_db: float | None = None
     is_holding: bool = True
-    is_shown: bool = False
 
     @classmethod
     def over(cls, reply: Reply, now: Instant) -> "Overlap | None":
         """A voice begins; None where the caller does not hear the reply, or is about to answer it."""
         playout = reply.playout
-        if not reply.options.paced or playout.is_paused or playout.sent_ms <= 0:
+        if not reply.options.paced or playout.sent_ms <= 0:
             return None
         heard_ms = playout.heard_ms(now)
         is_asked = reply.is_text_whole and reply.written.rstrip().endswith("?")

@@ -2,7 +2,7 @@
 
 What was heard is the client's last report plus the time since, at most what was sent. A client that does not
 report is taken to play what it gets at once and without gaps: chunks queue behind each other from the moment
-they are sent.
+they are sent. While playback is paused, because the client says so or the connection is gone, no time passes.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Playout:
 
     @property
     def is_paused(self) -> bool:
-        """Whether nobody is listening at all."""
+        """Whether nothing is played for now."""
         return self._paused_at is not None
 
     def send(self, duration_ms: float, end_char: int, now: Instant) -> None:
@@ -52,17 +52,21 @@ class Playout:
             if known[-1][0] < self.sent_ms:
                 self._marks.append((self.sent_ms, known[-1][1]))
 
-    def report(self, played_ms: float, now: Instant) -> None:
-        """The client says how much it has played."""
+    def report(self, played_ms: float, now: Instant, *, is_paused: bool = False) -> None:
+        """The client says how much it has played, and whether it plays on."""
+        if is_paused:
+            self.pause(now)
+        else:
+            self.resume(0.0, now)
         self._report = (min(max(played_ms, 0.0), self.sent_ms), self._moment(now))
 
     def pause(self, now: Instant) -> None:
-        """The connection dropped."""
+        """The connection dropped, or the client holds what it has."""
         if self._paused_at is None:
             self._paused_at = now
 
     def resume(self, unreceived_ms: float, now: Instant) -> None:
-        """The connection is back and gets `unreceived_ms` of audio again before anything else."""
+        """The client plays on, and gets `unreceived_ms` of audio again before anything else."""
         if self._paused_at is None:
             return
         unheard_ms = max(self._playing_until - self._paused_at, unreceived_ms, 0.0)

@@ -186,10 +186,11 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Playback:
-    """How much of a reply the listener has heard, in ms of its audio."""
+    """How much of a reply the listener has heard, in ms of its audio. `is_paused`: it is not played on."""
 
     turn_id: str
     played_ms: float
+    is_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,8 +382,8 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class OverlapOut:
-    """The caller's voice is heard over a reply. `is_active`: it is being weighed, a client may lower the
-    reply's volume; when it no longer is, the reply goes on."""
+    """The caller's voice is heard over a reply. `is_active`: it is being weighed, a client may pause the
+    reply; when it no longer is, the reply goes on."""
 
     turn_id: TurnId
     is_active: bool

@@ -329,8 +329,8 @@ class Session:
                 await self._take_text(message)
             case wire.Stop():
                 self._emit(on.StopRequested())
-            case wire.Playback(turn_id, played_ms):
-                self._emit(on.PlaybackReported(turn_id, played_ms))
+            case wire.Playback(turn_id, played_ms, is_paused):
+                self._emit(on.PlaybackReported(turn_id, played_ms, is_paused))
             case wire.ToolResult(call_id, output, is_error):
                 self._replying.deliver(call_id, ToolOutcome(output, is_error))
             case wire.Configure(changes):

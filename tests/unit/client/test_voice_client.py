@@ -104,6 +104,7 @@ async def test_every_method_says_what_its_name_says(server: ScriptedServer) -> N
         await client.stop()
         await client.configure(system_prompt="Be brief.")
         await client.playback("turn_1", 480.5)
+        await client.playback("turn_1", 500, paused=True)
         await client.tool_result("call_1", "sunny", is_error=True)
         await client.end()
     assert server.heard[1:-1] == [
@@ -117,6 +118,7 @@ async def test_every_method_says_what_its_name_says(server: ScriptedServer) -> N
         Stop(),
         Configure(Changes(system_prompt="Be brief.")),
         Playback("turn_1", 480.5),
+        Playback("turn_1", 500, is_paused=True),
         ToolResult("call_1", "sunny", is_error=True),
     ]
 

@@ -267,15 +267,15 @@ class AnyOrder(RuleBasedStateMachine):
     def is_greeted(self) -> None:
         self.step(on.Prompted("Good day."))
 
-    @rule(number=ids, played_ms=st.integers(-100, 9_000), current=st.booleans())
-    def reports(self, number: int, played_ms: int, current: bool) -> None:
+    @rule(number=ids, played_ms=st.integers(-100, 9_000), current=st.booleans(), paused=st.booleans())
+    def reports(self, number: int, played_ms: int, current: bool, paused: bool) -> None:
         turn_ids = list(self.turns)
         if not turn_ids:
             self.step(on.PlaybackReported("turn_unheard_of", played_ms))
             return
         turn_id = turn_ids[-1] if current else turn_ids[number % len(turn_ids)]
         turn = self.turns[turn_id]
-        self.step(on.PlaybackReported(turn_id, played_ms))
+        self.step(on.PlaybackReported(turn_id, played_ms, is_paused=paused))
         if self.state.reply and self.state.reply.turn_id == turn_id:
             turn.reported = (max(played_ms, 0.0), self.now)
 

@@ -8,6 +8,7 @@ from voice_server.core import events as on
 from voice_server.core.overlap import NODDING_MS, WORDLESS_MS
 from voice_server.core.policy import TurnPolicy
 from voice_server.core.wire import TurnMode
+from voice_server.errors import AudioError
 
 pytestmark = pytest.mark.unit
 
@@ -52,7 +53,7 @@ def test_a_nod_cuts_nothing_and_is_no_turn(nod: str) -> None:
     assert not is_cut(talk.step(on.PartialTranscribed(2, nod), at=1_400))
     assert talk.step(on.SpeechStopped(400), at=1_500) == ["settle 2.1 and score", "watch until 1900"]
     words = talk.step(on.Transcribed(2, 1, nod), at=1_700)
-    assert words[-3:] == ["overlap over", "stopped 400", "close 2"]
+    assert words[-3:] == ["stopped 400", "close 2", "overlap over"]
     assert not talk.state.is_held
     talk.step(on.Tick(), at=20_000)
     assert talk.history == ["user: Hello", f"assistant: {TEXT}"]
@@ -111,6 +112,43 @@ def test_our_own_words_cut_nothing_and_hold_nothing() -> None:
     assert not talk.state.is_held
     talk.step(on.SpeechStopped(1_500), at=2_600)
     assert talk.step(on.Transcribed(2, 1, "The moon is about three"), at=2_800)[-1] == "close 2"
+
+
+def test_a_client_that_pauses_has_heard_no_more() -> None:
+    talk = overlapping()
+    talk.step(on.PlaybackReported(talk.turn_id, 1_150, is_paused=True), at=1_250)
+    talk.step(on.PartialTranscribed(2, "Yeah"), at=1_400)
+    cut = talk.step(on.PartialTranscribed(2, "Yeah, but how far"), at=2_000)
+    assert cut[2] == "interrupted by speech at 1150: 'The moon is'"
+
+
+def test_a_paused_reply_is_not_over_and_goes_on_where_it_was() -> None:
+    talk = overlapping()
+    talk.step(on.PlaybackReported(talk.turn_id, 1_150, is_paused=True), at=1_250)
+    talk.step(on.SpeechStopped(400), at=1_500)
+    assert talk.step(on.Transcribed(2, 1, "Mm."), at=9_000)[-1] == "overlap over"
+    talk.step(on.PlaybackReported(talk.turn_id, 1_150), at=9_050)
+    assert talk.state.wake_at == Instant(9_050 + 100 * len(TEXT) - 1_150)
+
+
+def test_what_is_said_before_the_client_goes_on_is_weighed_too() -> None:
+    talk = overlapping()
+    talk.step(on.PlaybackReported(talk.turn_id, 1_150, is_paused=True), at=1_250)
+    talk.step(on.SpeechStopped(400), on.Transcribed(2, 1, "Mm."), at=1_700)
+    talk.step(on.SpeechStarted(700), on.SpeechConfirmed(900), at=1_710)
+    assert talk.state.is_held and talk.state.reply is not None
+
+
+def test_a_client_is_told_however_the_weighing_ends() -> None:
+    talk = overlapping()
+    assert "overlap over" in talk.step(on.Tick(), at=9_000)  # the reply has come to its end
+    talk = overlapping()
+    assert "overlap over" in talk.step(on.Cleared(), at=1_300)
+    talk = overlapping()
+    talk.step(on.SpeechStopped(400), on.TranscriptionFailed(2, 1, AudioError("Nothing.", code="no_speech")))
+    assert "overlap over" in talk.step(on.SilenceReached(9_000), at=1_400)
+    talk = overlapping()
+    assert "overlap over" not in talk.step(on.StopRequested(), at=1_300)
 
 
 def test_a_yes_at_the_end_of_a_question_answers_it() -> None:

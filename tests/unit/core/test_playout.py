@@ -83,7 +83,7 @@ def test_unpaced_audio_is_heard_once_sent_unless_reported() -> None:
 
 
 sends = st.tuples(st.just("send"), st.integers(0, 1_000))
-reports = st.tuples(st.just("report"), st.integers(-100, 5_000))
+reports = st.tuples(st.sampled_from(["report", "hold"]), st.integers(-100, 5_000))
 pauses = st.tuples(st.just("pause"), st.just(0))
 resumes = st.tuples(st.just("resume"), st.integers(0, 2_000))
 acts = st.lists(st.tuples(st.integers(0, 800), sends | reports | pauses | resumes), max_size=30)
@@ -105,8 +105,8 @@ def test_what_was_heard_is_never_more_than_was_sent_or_could_be(
             case "send":
                 playout.send(value, int(sent_ms), at(now))
                 sent_ms += value
-            case "report":
-                playout.report(value, at(now))
+            case "report" | "hold":
+                playout.report(value, at(now), is_paused=act == "hold")
                 last_report = (max(value, 0.0), now)
             case "pause":
                 playout.pause(at(now))
@@ -119,6 +119,15 @@ def test_what_was_heard_is_never_more_than_was_sent_or_could_be(
         assert 0 <= playout.characters(heard_ms) <= sent_ms
     if not playout.is_paused:
         assert playout.heard_ms(playout.heard_by) == pytest.approx(sent_ms) or playout.heard_by <= now
+
+
+def test_what_is_held_is_neither_heard_nor_made_room_for() -> None:
+    playout = Playout()
+    playout.send(3_000, 30, at(0))
+    playout.report(900, at(1_000), is_paused=True)
+    assert (playout.heard_ms(at(9_000)), playout.ahead_ms(at(9_000))) == (900, 2_000)
+    playout.report(900, at(9_000))
+    assert (playout.heard_ms(at(9_500)), playout.ahead_ms(at(9_500))) == (1_400, 1_500)
 
 
 @given(st.lists(st.tuples(st.integers(1, 1_000), st.integers(0, 100)), min_size=1, max_size=10))

@@ -170,6 +170,10 @@ FULL_CHANGES = Changes(
         ({"type": "message", "message": "hi", "modalities": None, "options": None}, TextIn("hi")),
         ({"type": "stop"}, Stop()),
         ({"type": "playback", "turn_id": "turn_1", "played_ms": 1200}, Playback("turn_1", 1200)),
+        (
+            {"type": "playback", "turn_id": "turn_1", "played_ms": 1200, "paused": True},
+            Playback("turn_1", 1200, is_paused=True),
+        ),
         ({"type": "tool_result", "call_id": "c", "output": "sunny"}, ToolResult("c", "sunny")),
         (
             {"type": "tool_result", "call_id": "c", "output": {"sky": ["blue"]}, "is_error": True},

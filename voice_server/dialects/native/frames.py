@@ -185,10 +185,11 @@ class StopFrame(_Frame, frozen=True, tag="stop"):
 
 
 class PlaybackFrame(_Frame, frozen=True, tag="playback"):
-    """How much of a reply the listener has heard."""
+    """How much of a reply the listener has heard, and whether its playback is paused."""
 
     turn_id: str
     played_ms: Milliseconds
+    paused: bool | None = None
 
 
 class ToolResultFrame(_Frame, frozen=True, tag="tool_result"):

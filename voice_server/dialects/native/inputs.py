@@ -66,7 +66,7 @@ def to_input(frame: frames.ClientFrame) -> Input:
         case frames.StopFrame():
             return Stop()
         case frames.PlaybackFrame():
-            return Playback(frame.turn_id, frame.played_ms)
+            return Playback(frame.turn_id, frame.played_ms, frame.paused is True)
         case frames.ToolResultFrame():
             return ToolResult(frame.call_id, _as_text(frame.output), frame.is_error is True)
         case frames.PingFrame():

@@ -5,8 +5,9 @@ import { Link } from "./link.js";
 import { Microphone } from "./microphone.js";
 import { Sound, soundObstacle } from "./sound.js";
 import { Speaker } from "./speaker.js";
-import { Talk, TURN_MODES } from "./talk.js";
+import { Talk } from "./talk.js";
 import { Warmth } from "./warmth.js";
+import { hello, wishes } from "./wishes.js";
 import * as words from "./words.js";
 
 const SOUND_HELD_MS = 500;
@@ -55,7 +56,7 @@ export class Session {
     });
     this.#link = new Link({
       settings: () => this.#on.settings(),
-      hello: () => this.#hello(),
+      hello: () => hello(this.#on.settings(), this.#conversationId),
       frame: (frame) => this.#take(frame),
       audio: (pcm) => this.#speaker.push(pcm),
       opened: (resumed, isFirst) => this.#opened(resumed, isFirst),
@@ -188,7 +189,7 @@ export class Session {
   configure() {
     const { mode } = this.#on.settings();
     this.#talk.mode = mode;
-    this.#link.send({ type: "configure", ...this.#wishes() });
+    this.#link.send({ type: "configure", ...wishes(this.#on.settings()) });
     this.#change();
   }
 
@@ -204,28 +205,6 @@ export class Session {
   }
 
   // The link.
-
-  #hello() {
-    return {
-      conversation_id: this.#conversationId ?? undefined,
-      agent_id: this.#on.settings().agent ?? undefined,
-      ...this.#wishes(),
-      input_audio: { format: "pcm16", sample_rate: 16000, channels: 1 },
-      output_audio: { format: "pcm16", sample_rate: 24000, transport: "binary" },
-      client_info: { name: "voice-chat element", protocol: "1" },
-    };
-  }
-
-  #wishes() {
-    const { language, voice, ttsProvider, sttProvider, mode } = this.#on.settings();
-    return {
-      language_code: language ?? undefined,
-      tts_voice: voice ?? undefined,
-      tts_provider: ttsProvider ?? undefined,
-      stt_provider: sttProvider ?? undefined,
-      turn_detection: { mode: TURN_MODES[mode] },
-    };
-  }
 
   #opened(resumed, isFirst) {
     if (resumed) {
@@ -256,6 +235,7 @@ export class Session {
 
   #linkChanged() {
     if (this.#link.state !== "open") {
+      this.#speaker.hold(null); // nobody is there to say when
       this.#warmth.stop();
       this.#on.warming(null);
     }
@@ -304,6 +284,9 @@ export class Session {
         return;
       case "audio_stream_end":
         this.#speaker.end();
+        return;
+      case "overlap": // a voice over the reply: it waits until the server knows what that voice wants
+        this.#speaker.hold(frame.active ? frame.turn_id : null);
         return;
       case "interrupted":
         this.#speaker.cut();

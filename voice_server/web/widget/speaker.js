@@ -3,7 +3,7 @@
 const REPORT_MS = 1000;
 
 /**
- * Handlers: `started()`; `level(rms)`; `heard(turnId, played_ms)` about once a second and when playback stops;
+ * Handlers: `started()`; `level(rms)`; `heard(position)` about once a second, and when playback stops or goes on;
  * `done(turnId, cut)`; `failed(error)` when there can be no sound at all.
  */
 export class Speaker {
@@ -15,9 +15,10 @@ export class Speaker {
   #pending = 0; // replies begun and not done
   #reportedAt = 0;
   #audibleAt = 0;
+  #held = false;
   level = 0;
   playing = false;
-  position = null; // {turn_id, played_ms}: the last thing reported
+  position = null; // {turn_id, played_ms, paused}: the last thing reported
 
   constructor(sound, handlers) {
     this.#sound = sound;
@@ -50,6 +51,11 @@ export class Speaker {
     this.#receiving = null;
   }
 
+  /** The reply to this turn stands still, keeping what is not played yet; with null every reply goes on. */
+  hold(turnId) {
+    if (this.#pending > 0) this.#post({ kind: "hold", turnId });
+  }
+
   /** Silence within one quantum; what was heard is reported at once. */
   cut() {
     if (this.#pending > 0) this.#post({ kind: "cut" });
@@ -63,6 +69,7 @@ export class Speaker {
     this.#waiting = null;
     this.#receiving = null;
     this.#pending = 0;
+    this.#held = false;
     this.level = 0;
     this.playing = false;
   }
@@ -109,22 +116,28 @@ export class Speaker {
         this.level = message.level;
         if (message.audibleAt_s > 0) this.#audibleAt = this.#sound.pageTime(message.audibleAt_s);
         if (message.turnId !== null && performance.now() - this.#reportedAt >= REPORT_MS) {
-          // What left the worklet is not heard before it has passed the device.
-          this.#report(message.turnId, Math.max(0, message.played_ms - this.#sound.latency_ms));
+          this.#report(message);
         }
         this.#on.level();
         return;
+      case "held":
+        this.#held = message.held;
+        this.#report(message);
+        return;
       case "done":
         this.#pending -= 1;
+        this.#held = false;
         this.playing = false;
-        if (message.played_ms > 0) this.#report(message.turnId, message.played_ms);
+        if (message.played_ms > 0) this.#report(message, 0);
         this.#on.done(message.turnId, message.cut);
     }
   }
 
-  #report(turn_id, played_ms) {
+  /** What left the worklet is not heard before it has passed the device; once nothing follows, it soon is. */
+  #report({ turnId, played_ms }, latency_ms = this.#held ? 0 : this.#sound.latency_ms) {
     this.#reportedAt = performance.now();
-    this.position = { turn_id, played_ms: Math.round(played_ms) };
+    const heard_ms = Math.max(0, Math.round(played_ms - latency_ms));
+    this.position = { turn_id: turnId, played_ms: heard_ms, ...(this.#held && { paused: true }) };
     this.#on.heard(this.position);
   }
 }

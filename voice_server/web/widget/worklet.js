@@ -197,11 +197,13 @@ if (typeof AudioWorkletGlobalScope !== "undefined") {
   }
 
   /**
-   * Plays replies one after the other. Takes `begin {turnId, rateHz}`, `pcm {pcm}`, `end`, `cut`, `close`.
-   * Posts `started {turnId}`, `progress {turnId, played_ms, level, audibleAt_s}`, `done {turnId, played_ms, cut}`.
+   * Plays replies one after the other. Takes `begin {turnId, rateHz}`, `pcm {pcm}`, `end`, `hold {turnId}` (null:
+   * none), `cut`, `close`. Posts `started {turnId}`, `progress {turnId, played_ms, level, audibleAt_s}`,
+   * `held {turnId, played_ms, held}`, `done {turnId, played_ms, cut}`.
    */
   class Playback extends AudioWorkletProcessor {
-    #replies = []; // {turnId, ring, resampler, rateHz, played, ended, started, waiting, cut}
+    #replies = []; // {turnId, ring, resampler, rateHz, played, ended, started, waiting, held, cut}
+    #held = null; // the turn whose reply stands still
     #jitter = new Jitter();
     #open = true;
     #energies = new Float32Array(Math.ceil((LEVEL_WINDOW_S * sampleRate) / QUANTUM));
@@ -228,6 +230,7 @@ if (typeof AudioWorkletGlobalScope !== "undefined") {
             ended: false,
             started: false,
             waiting: true,
+            held: false,
             cut: false,
           });
           return;
@@ -241,6 +244,9 @@ if (typeof AudioWorkletGlobalScope !== "undefined") {
           last.resampler.finish((sample) => last.ring.push(sample));
           last.ended = true;
           return;
+        case "hold":
+          this.#held = message.turnId;
+          return;
         case "cut":
           for (const reply of this.#replies) reply.cut = true; // not those that begin after it
           return;
@@ -250,10 +256,23 @@ if (typeof AudioWorkletGlobalScope !== "undefined") {
     }
 
     process(_inputs, [[out]]) {
-      if (this.#replies.length > 0) this.#play(this.#replies[0], out);
+      const reply = this.#replies[0];
+      if (reply) this.#playOrHold(reply, out);
       if (this.#replies[0]?.cut) this.#cut(out);
       this.#measure(out);
       return this.#open;
+    }
+
+    /** Goes on with the sample after the last. The quantum before a hold fades out, the one after it fades in. */
+    #playOrHold(reply, out) {
+      const [was, is] = [reply.held, this.#held === reply.turnId];
+      if (was && is) return;
+      reply.held = is;
+      this.#play(reply, out);
+      if (was === is || this.#replies[0] !== reply) return; // with its last quantum there is nothing to hold
+      if (was) this.#jitter.restart(); // nothing was sent meanwhile
+      fade(out, is);
+      this.port.postMessage({ kind: "held", turnId: reply.turnId, played_ms: playedMs(reply), held: is });
     }
 
     #play(reply, out) {
@@ -274,7 +293,7 @@ if (typeof AudioWorkletGlobalScope !== "undefined") {
 
     /** The last quantum fades out, so that the cut is no click; nothing is left behind it. */
     #cut(out) {
-      for (let index = 0; index < out.length; index++) out[index] *= 1 - (index + 1) / out.length;
+      fade(out, true);
       for (const reply of this.#replies.filter((each) => each.cut)) this.#done(reply, true);
       this.#replies = this.#replies.filter((each) => !each.cut);
     }
@@ -302,6 +321,13 @@ if (typeof AudioWorkletGlobalScope !== "undefined") {
         level: this.#level,
         audibleAt_s: this.#audibleAt_s,
       });
+    }
+  }
+
+  function fade(out, away) {
+    for (let index = 0; index < out.length; index++) {
+      const share = (index + 1) / out.length;
+      out[index] *= away ? 1 - share : share;
     }
   }
 
