@@ -34,9 +34,11 @@ from voice_server.errors import AudioError, NotFoundError, ProtocolError, VoiceS
 from voice_server.ids import ConversationId, SessionId, new_token
 from voice_server.providers.base import Provider
 from voice_server.providers.metered import Bill
-from voice_server.session.choice import Choice, Chooser, changed_input
+from voice_server.session.choice import Choice
+from voice_server.session.chooser import Chooser
 from voice_server.session.ears import Ears
 from voice_server.session.equipment import Equipment
+from voice_server.session.formats import changed_input
 from voice_server.session.gate import Gate
 from voice_server.session.lifetime import Lifetime
 from voice_server.session.metering import metered
