@@ -101,7 +101,7 @@ class Deeds:
                 assert_never(command)
 
     def _stopped_at_ms(self, utterance: int) -> float | None:
-        one = self._conversation.utterance(utterance)
+        one = self._conversation.listening.find(utterance)
         return one.stopped_at_ms if one is not None and one.source is Source.SPEECH else None
 
     def _start_reply(self, command: do.StartReply) -> None:

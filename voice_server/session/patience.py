@@ -27,7 +27,7 @@ class Patience:
         """Whether the caller waits for sound: something is being worked on, and they are there."""
         reply = self._conversation.reply
         if reply is None:
-            return bool(self._conversation.waiting)
+            return bool(self._conversation.listening.waiting)
         return reply.is_audio_wanted and not reply.has_turn_ended and not reply.playout.is_paused
 
     def break_silence(self, lull: Lull, is_bridged: bool) -> None:

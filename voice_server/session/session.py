@@ -199,7 +199,7 @@ class Session:
     @property
     def is_replying(self) -> bool:
         """Whether a turn is under way and somebody is there to hear it."""
-        is_busy = self._conversation.reply is not None or bool(self._conversation.waiting)
+        is_busy = self._conversation.reply is not None or bool(self._conversation.listening.waiting)
         return is_busy and self.is_connected
 
     async def run(self, started: asyncio.Event | None = None) -> None:
@@ -377,7 +377,11 @@ class Session:
 
     def _ahead_ms(self) -> float:
         """How far the mouth is ahead of what is heard; infinitely while it is to hold."""
-        return math.inf if self._conversation.is_held else self._conversation.ahead_ms(self._clock.now())
+        return (
+            math.inf
+            if self._conversation.is_held
+            else self._conversation.answering.ahead_ms(self._clock.now())
+        )
 
     # ── Saying so ────────────────────────────────────────────────────────────────────────────────
 

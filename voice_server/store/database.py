@@ -45,8 +45,8 @@ class Database:
         options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
         self._anchor: sqlite3.Connection | None = None
         if self.is_sqlite and self.url.database in (None, "", ":memory:"):
-            # It lasts as long as a connection to it, and a pool drops one whose user is cancelled. Connections
-            # that share it lock each other out, so there is one: who wants it waits for its turn.
+            # It lasts as long as a connection to it, and a pool drops one whose user is cancelled. Several
+            # would lock each other out, so the pool has one: who wants it waits for its turn.
             file = f"file:voice_server_{uuid4().hex}?mode=memory&cache=shared"
             self._anchor = sqlite3.connect(file, uri=True, check_same_thread=False)
             self.url = self.url.set(database=file, query={"uri": "true"})
