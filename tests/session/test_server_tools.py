@@ -11,10 +11,12 @@ from tests.session.test_languages import ANNA, german_too
 from voice_server.core import commands as do
 from voice_server.core import wire
 from voice_server.core.caller import Caller, Tier
+from voice_server.core.sentences import Sentence, sentences_in
 from voice_server.errors import ToolError
 from voice_server.fakes.spoken import speak
 from voice_server.providers.base import LlmCapabilities, ToolUse
-from voice_server.session.limits import SessionLimits
+from voice_server.providers.resilient.phrases import Phrases
+from voice_server.session.limits import Deadlines, SessionLimits
 from voice_server.tools.base import Tool
 from voice_server.tools.box import ToolBox, ToolRules
 
@@ -89,6 +91,35 @@ async def test_a_slow_tool_is_bridged_by_words_that_are_no_part_of_the_reply() -
         said = [one.text for _, one in call.journal.entries if isinstance(one, do.ServerSaid)]
         assert said == ["One moment, please.", "I am still working on it."]
     assert call.when(wire.AudioOut) == pytest.approx(1_500, abs=10)
+
+
+@pytest.mark.parametrize("is_rendered", [True, False])
+async def test_one_silence_is_broken_once_whoever_is_to_blame(is_rendered: bool) -> None:
+    """A slow model, then a slow tool: each sentence begins the count anew, spoken or by heart."""
+    voice, phrases = ScriptedTts(), Phrases()
+    if is_rendered:
+        await phrases.learn(ScriptedTts(), voice.capabilities.voices[0], sentences_in("en"))
+    slow = House(
+        llm=ScriptedLlm([[1.0, ToolUse("c1", "dice", "{}")], ["It is a six."]]),
+        tts=voice,
+        tools=ToolBox([Tools(ScriptedTool("dice", seconds=8.5))]),
+        limits=BRIDGED,
+        deadlines=Deadlines(silence_ms=3_000),
+        phrases=phrases,
+    )
+    async with calling(slow) as call:
+        await asked(call)
+        begins, ends_ms = list[float](), 0.0
+        for one in call.told:
+            if isinstance(one.output, wire.AudioOut):
+                if one.at_ms > ends_ms + 1:
+                    begins.append(one.at_ms)
+                ends_ms = max(ends_ms, one.at_ms) + one.output.duration_ms
+        assert not call.all(wire.ErrorOut)
+    bridged_ms, answered_ms = 1_000 + 1_500, 1_000 + 8_500
+    again_ms = bridged_ms + 50 * len(Sentence.ONE_MOMENT.in_language("en")) + 3_000
+    assert begins == pytest.approx([bridged_ms, again_ms, answered_ms], abs=20)
+    assert (voice.spoken.count(Sentence.STILL_WORKING.in_language("en")) == 0) is is_rendered
 
 
 async def test_nothing_is_said_over_what_the_model_said_itself() -> None:

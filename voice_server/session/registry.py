@@ -12,8 +12,9 @@ from voice_server.core.wire import Changes, Init, Resume
 from voice_server.errors import AuthenticationError, LimitError, VoiceServerError
 from voice_server.ids import SessionId
 from voice_server.session.equipment import Equipment
+from voice_server.session.presence import Attachment
 from voice_server.session.prompts import with_own_prompt, with_prompt
-from voice_server.session.session import Attachment, Session
+from voice_server.session.session import Session
 
 log = structlog.get_logger()
 

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from voice_server.core import commands as do
-from voice_server.core.events import Event
+from voice_server.core.events import Event, ToolsSlow
 from voice_server.core.sentences import Sentence
 from voice_server.providers.base import ChatMessage, ReplyRequest
 from voice_server.providers.resilient.phrases import Phrases
@@ -23,7 +24,7 @@ class Replying:
 
     Args:
         ahead_ms: how much of what was sent is still to be played.
-        bridge_ms: how long a tool may take until the caller should hear why; 0 is for ever.
+        awaiting_tools: entered while a tool is at work.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Replying:
         serve: Serve,
         phrases: Phrases | None,
         tools: ToolBox,
-        bridge_ms: float,
+        awaiting_tools: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._emit = emit
         self._spawn = spawn
@@ -46,8 +47,9 @@ class Replying:
         self._serve = serve
         self._phrases = phrases
         self._tools = tools
-        self._bridge_ms = bridge_ms
+        self._awaiting_tools = awaiting_tools
         self._generation = 0
+        self._language = ""
         self._mind: Mind | None = None
         self._tooling: Tooling | None = None
         self._mouth: Mouth | None = None
@@ -56,7 +58,7 @@ class Replying:
     def start(self, command: do.StartReply, choice: Choice) -> None:
         """Write and speak another reply."""
         self.stop()
-        self._generation = command.generation
+        self._generation, self._language = command.generation, choice.language
         if command.messages is not None:
             request = _request(choice, command)
             self._tooling = tooling = Tooling(
@@ -66,8 +68,7 @@ class Replying:
                 choice.tools,
                 self._emit,
                 self._deadlines.tool_ms,
-                self._bridge_ms,
-                choice.language,
+                self._awaiting_tools,
             )
             self._mind = Mind(
                 command.generation,
@@ -113,6 +114,10 @@ class Replying:
     def say(self, sentence: Sentence) -> bool:
         """Say at once what is known by heart; gives whether it could be said."""
         return self._mouth is not None and bool(self._mouth.say(sentence))
+
+    def bridge(self, sentence: Sentence) -> None:
+        """Tools are slow: this may be said, in the voice of the reply."""
+        self._emit(ToolsSlow(self._generation, sentence.in_language(self._language)))
 
     def deliver(self, call_id: str, outcome: ToolOutcome) -> None:
         """The client's answer to a tool call."""

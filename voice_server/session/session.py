@@ -7,58 +7,40 @@ session outlives its connection: it speaks into its outbox, and whoever is attac
 
 import asyncio
 import math
-import secrets
 from collections import deque
-from collections.abc import Awaitable, Coroutine
-from dataclasses import replace
+from collections.abc import Coroutine
 from functools import partial
-from typing import Any, Protocol, assert_never
+from typing import Any
 
-import structlog
-
-from voice_server.audio.clip import decode_clip, is_silent
-from voice_server.audio.format import InputEncoding, InputFormat
-from voice_server.clock import Instant
-from voice_server.core import commands as do
 from voice_server.core import events as on
 from voice_server.core import wire
 from voice_server.core.caller import Caller
 from voice_server.core.conversation import Conversation
 from voice_server.core.history import History
 from voice_server.core.journal import Remembered
-from voice_server.core.policy import ReplyOptions
-from voice_server.core.sentences import Sentence, sentences_in
 from voice_server.core.usage import Standing
-from voice_server.core.utterance import Source
-from voice_server.errors import AudioError, NotFoundError, ProtocolError, VoiceServerError
-from voice_server.ids import ConversationId, SessionId, new_token
-from voice_server.providers.base import Provider
+from voice_server.errors import VoiceServerError
+from voice_server.ids import ConversationId, SessionId
 from voice_server.providers.metered import Bill
-from voice_server.session.choice import Choice, Chooser, changed_input
+from voice_server.session.allowance import Allowance
+from voice_server.session.chooser import Chooser
+from voice_server.session.deeds import Deeds
 from voice_server.session.ears import Ears
 from voice_server.session.equipment import Equipment
-from voice_server.session.gate import Gate
+from voice_server.session.intake import Intake
 from voice_server.session.lifetime import Lifetime
 from voice_server.session.metering import metered
-from voice_server.session.outbox import Outbox, audio_ms
-from voice_server.session.prompts import own_prompt, replacing, with_own_prompt, with_prompt
+from voice_server.session.microphone import Microphone
+from voice_server.session.outbox import Outbox
+from voice_server.session.patience import Patience
+from voice_server.session.presence import Attachment, Presence
+from voice_server.session.recordings import Recordings
 from voice_server.session.replying import Replying
 from voice_server.session.silence import SilenceWatch
+from voice_server.session.telling import Telling
+from voice_server.session.terms import Terms
 from voice_server.session.timeline import Timelines
-from voice_server.tools.base import ToolOutcome
-
-log = structlog.get_logger()
-
-
-_HURRY_MS = 200.0  # ahead of real time; less is the network's doing
-
-
-class Attachment(Protocol):
-    """The connection that reads a session's outbox."""
-
-    def close_soon(self, code: int, reason: str) -> None:
-        """Another connection takes over, or the session is over."""
-        ...
+from voice_server.session.warming import Warming, learn_sentences
 
 
 class Session:
@@ -79,75 +61,106 @@ class Session:
         self.caller = caller
         self.user_id = caller.user_id or init.user_id or caller.owner
         self.began_at = equipment.clock.utc()
-        self.turns = 0
-        self._has_warned_of_budget = False
-        self.resume_token = new_token()
+        self.end_reason = "ended"
         self._equipment = equipment
-        self._limits, self._clock = equipment.limits, equipment.clock
-        self._bill = Bill(equipment.meter, caller)
-        catalogue, default = metered(equipment.catalogue, equipment.default, self._bill)
-        self._chooser = Chooser(
-            catalogue,
-            partial(equipment.tools.offered_to, caller),
-            caller.grant.fixed if caller.grant else None,
-        )
-        self._choice = self._chosen(default, remembered.wishes, init.changes)
-        self._own = own_prompt(equipment.default.system_prompt, init.changes)
-        self._greeting = init.greeting
-        self._is_paced = is_paced
-        self.outbox = Outbox(self._clock, self._limits.replay_bytes, self._limits.replay_ms)
-        self._gate = Gate(self._put)
+        self._clock = equipment.clock
+        limits, deadlines, grant = equipment.limits, equipment.deadlines, caller.grant
         self._remembered = remembered
-        self._recorded: Awaitable[None] | None = None  # the last thing said that the caller will be told
-        self._conversation = Conversation(
-            session_id.removeprefix("sess_"),
-            remembered.id,
-            self._choice.policy,
-            History(tuple(remembered.messages)),
-            pauses=equipment.habits.pauses(caller.owner, self.user_id),
-            is_paced=is_paced,
-            language=self._choice.language,
-        )
+        self._greeting = init.greeting
+        self._over = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._live: set[asyncio.Task[None]] = set()
         self._pending: deque[on.Event] = deque()
         self._is_stepping = False
         self._wake: asyncio.TimerHandle | None = None
-        self._clips: dict[int, tuple[wire.Clip, Choice]] = {}
-        self._choices: dict[int, Choice] = {}  # by utterance, where it is not the session's own
-        self._clip_count = 0
-        self._has_refused_audio = False
-        self._input_due = Instant(0.0)  # when the input received so far has passed in real time
-        self._attachment: Attachment | None = None
-        self._detached_at: Instant | None = self._clock.now()
-        longest_ms = caller.grant.longest_ms if caller.grant else None
-        self._lifetime = Lifetime(self._clock, self._limits, self._show, self.end, longest_ms)
-        self._over = asyncio.Event()
-        self.end_reason = "ended"
-        self._tasks: asyncio.TaskGroup | None = None
-        self._live: set[asyncio.Task[None]] = set()
+        bill = Bill(equipment.meter, caller)
+        catalogue, default = metered(equipment.catalogue, equipment.default, bill)
+        self._terms = Terms(
+            Chooser(catalogue, partial(equipment.tools.offered_to, caller), grant.fixed if grant else None),
+            default,
+            remembered.wishes,
+            init.changes,
+            equipment.templates,
+            caller.owner,
+        )
+        self.outbox = Outbox(self._clock, limits.replay_bytes, limits.replay_ms)
+        self._telling = Telling(equipment.journal, caller, self._put)
+        self._conversation = Conversation(
+            session_id.removeprefix("sess_"),
+            remembered.id,
+            self._terms.choice.policy,
+            History(tuple(remembered.messages)),
+            pauses=equipment.habits.pauses(caller.owner, self.user_id),
+            is_paced=is_paced,
+            language=self._terms.choice.language,
+        )
+        self._presence = Presence(
+            self.outbox, limits.resume_window_ms, self._spawn, self._come_back, self._leave, self.end
+        )
+        self._lifetime = Lifetime(
+            self._clock, limits, self._telling.show, self.end, grant.longest_ms if grant else None
+        )
+        self._allowance = Allowance(equipment.meter, caller, self.report, self.end)
+        self._silence = SilenceWatch(
+            self._clock,
+            deadlines,
+            limits.tool_bridge_ms,
+            lambda lull, is_bridged: self._patience.break_silence(lull, is_bridged),
+        )
         self._ears = Ears(
             self._emit,
             self._spawn,
             self._clock,
             equipment.vad,
             equipment.score,
-            equipment.limits,
+            limits,
             self._serve,
             equipment.suppress,
         )
+        self._timelines = Timelines(self._clock, self._ears.moment_of)
+        self._microphone = Microphone(self._ears, self._emit, self._clock, limits.input_ahead_ms)
+        self._recordings = Recordings(self._ears, self._emit, equipment.workers, limits.utterance_s)
         self._replying = Replying(
             self._emit,
             self._spawn,
             self._ahead_ms,
-            self._limits.output_ahead_ms,
-            equipment.deadlines,
+            limits.output_ahead_ms,
+            deadlines,
             self._serve,
             equipment.phrases,
             equipment.tools,
-            self._limits.tool_bridge_ms,
+            self._silence.awaiting_tools,
         )
-        self._silence = SilenceWatch(self._clock, equipment.deadlines, self._break_silence)
-        self._timelines = Timelines(self._clock, self._ears.moment_of)
-        self._begin(remembered)
+        self._patience = Patience(self._conversation, self._replying, self._telling.show)
+        self._deeds = Deeds(
+            session_id,
+            caller,
+            self.user_id,
+            equipment,
+            self._conversation,
+            self._terms,
+            self._ears,
+            self._recordings,
+            self._replying,
+            self._timelines,
+            self._telling,
+            bill,
+            self._allowance,
+            self._spawn,
+        )
+        self._intake = Intake(
+            self._emit,
+            self._terms,
+            self._microphone,
+            self._recordings,
+            self._replying,
+            self._telling,
+            is_paced,
+            self._join,
+            self._be_configured,
+            self.end,
+        )
+        self._telling.begin(remembered, self.user_id)
         if acknowledge:
             self.outbox.put(self.acknowledgement())
 
@@ -159,6 +172,11 @@ class Session:
         return self._conversation.conversation_id
 
     @property
+    def turns(self) -> int:
+        """How many have ended."""
+        return self._deeds.turns
+
+    @property
     def state(self) -> str:
         """What it is doing, in a word."""
         return (self._conversation.status or wire.StatusKind.READY).value
@@ -166,12 +184,12 @@ class Session:
     @property
     def is_connected(self) -> bool:
         """Whether somebody is there; else it waits to be resumed."""
-        return self._attachment is not None
+        return self._presence.is_there
 
     @property
     def config(self) -> dict[str, Any]:
         """The settings in force, as the caller is told."""
-        return self._choice.described()
+        return self._terms.choice.described()
 
     @property
     def is_over(self) -> bool:
@@ -182,19 +200,22 @@ class Session:
     def is_replying(self) -> bool:
         """Whether a turn is under way and somebody is there to hear it."""
         is_busy = self._conversation.reply is not None or bool(self._conversation.listening.waiting)
-        return is_busy and self._attachment is not None
+        return is_busy and self.is_connected
 
     async def run(self, started: asyncio.Event | None = None) -> None:
         """Live until ended, idle for too long, too old, or left alone for too long."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            self._spawn(self._await_warm(await self._start_warming()), "warm")
+            warming = Warming(self._terms.choice)
+            if await warming.takes_time():
+                self._telling.show(wire.Status(wire.StatusKind.WARMING))
+            self._spawn(self._begin_warm(warming), "warm")
             self._spawn(self._lifetime.watch(), "age")
-            self._report_missing(self._remembered)
+            self._telling.report_missing(self._remembered)
             if started is not None:
                 started.set()
             await self._over.wait()
-            await self._gate.empty()
+            await self._telling.finish()
             self._shut_down()
 
     def end(self, reason: str) -> None:
@@ -213,43 +234,29 @@ class Session:
         self.outbox.put(wire.SessionEnded(self.end_reason))
         self.outbox.close()
 
-    async def _start_warming(self) -> list[asyncio.Future[None]]:
-        """Have the providers get ready; the caller is told at once if that takes time."""
-        providers: list[Provider] = [self._choice.stt, self._choice.llm, self._choice.tts]
-        waits: list[asyncio.Future[None]] = [asyncio.ensure_future(one.warm()) for one in providers]
-        await asyncio.wait(waits, timeout=0)
-        if not all(one.done() for one in waits):
-            self._show(wire.Status(wire.StatusKind.WARMING))
-        return waits
-
-    async def _await_warm(self, waits: list[asyncio.Future[None]]) -> None:
-        """Tell when they are ready, and greet."""
-        outcomes = await asyncio.gather(*waits, return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, VoiceServerError):
-                self.report(outcome)
-            elif isinstance(outcome, BaseException):
-                raise outcome
-        if not any(outcomes):
-            self._show(wire.Status(wire.StatusKind.READY))
+    async def _begin_warm(self, warming: Warming) -> None:
+        """Tell when all is ready, and greet."""
+        troubles = await warming.troubles()
+        for trouble in troubles:
+            self.report(trouble)
+        if not troubles:
+            self._telling.show(wire.Status(wire.StatusKind.READY))
             if self._conversation.status is not None:  # it has begun already
-                self._show(wire.Status(self._conversation.status))
+                self._telling.show(wire.Status(self._conversation.status))
         if self._greeting:
             self._emit(on.Prompted(self._greeting))
-        await self._learn_sentences(self._choice)
-
-    async def _learn_sentences(self, choice: Choice) -> None:
-        """Have what may have to be said ready in this voice."""
-        if self._equipment.phrases is not None:
-            await self._equipment.phrases.learn(
-                choice.tts, choice.spoken_voice, sentences_in(choice.language)
-            )
+        await learn_sentences(self._equipment.phrases, self._terms.choice)
 
     # ── Its connection ───────────────────────────────────────────────────────────────────────────
 
+    @property
+    def resume_token(self) -> str:
+        """What the next resume has to bring."""
+        return self._presence.token
+
     def attach(self, attachment: Attachment) -> None:
         """A first connection is there."""
-        self._attachment, self._detached_at = attachment, None
+        self._presence.attach(attachment)
 
     def acknowledgement(self, *, resumed: bool = False) -> wire.InitAck:
         """The session as it is in force, with the token for the next resume."""
@@ -257,41 +264,26 @@ class Session:
             self.user_id, self.conversation_id, self.id, self.config, self.resume_token, resumed
         )
 
-    def can_resume(self, resume: wire.Resume) -> bool:
+    def can_resume(self, wish: wire.Resume) -> bool:
         """Whether this wish to go on can be granted in full."""
-        return (
-            not self.is_over
-            and secrets.compare_digest(resume.token.encode(), self.resume_token.encode())
-            and self.outbox.holds_after(resume.last_seq)
-        )
+        return not self.is_over and self._presence.may_resume(wish)
 
     def resume(self, attachment: Attachment, last_seq: int) -> None:
         """Another connection takes over; it is sent everything after `last_seq`."""
-        if self._attachment is not None:
-            old = self._attachment
-            self.detach(old)
-            old.close_soon(1001, "taken over by another connection")
-        self.resume_token = new_token()
-        unreceived = self.outbox.after(last_seq)
-        self.outbox.rewind(last_seq)
-        self._attachment, self._detached_at = attachment, None
-        self._lifetime.sign()
-        self._emit(on.Attached(audio_ms(unreceived)))
+        self._presence.resume(attachment, last_seq)
 
     def detach(self, attachment: Attachment) -> None:
         """The connection dropped; the session waits for another."""
-        if self._attachment is not attachment or self.is_over:
-            return
-        self._attachment, self._detached_at = None, self._clock.now()
+        if not self.is_over:
+            self._presence.detach(attachment)
+
+    def _come_back(self, unreceived_ms: float) -> None:
+        self._lifetime.sign()
+        self._emit(on.Attached(unreceived_ms))
+
+    def _leave(self) -> None:
         self._ears.close_stream()
         self._emit(on.Detached(self._ears.position_ms))
-        self._spawn(self._leave_alone(), "resume window")
-
-    async def _leave_alone(self) -> None:
-        since = self._detached_at
-        await asyncio.sleep(self._limits.resume_window_ms / 1000)
-        if since is not None and self._detached_at == since:
-            self.end("disconnected")
 
     # ── What the caller says ─────────────────────────────────────────────────────────────────────
 
@@ -301,79 +293,17 @@ class Session:
         Raises:
             VoiceServerError: what was wrong with it; the session goes on.
         """
-        if self.is_over:
-            return
         if isinstance(message, wire.AudioIn):
             if wait_ms := self.hear(message.data):
                 await asyncio.sleep(wait_ms / 1000)
-            return
-        self._lifetime.sign()
-        match message:
-            case wire.StreamStart(changes):
-                form = changed_input(self._choice.input, changes)
-                self._choice = replace(self._choice, input=form)
-                self._close_stream()
-                self._has_refused_audio, self._input_due = False, self._clock.now()
-                self._ears.open_stream(self._choice, form)
-                self._emit(on.StreamOpened())
-            case wire.StreamEnd():
-                self._close_stream()
-            case wire.AudioCommit():
-                self._emit(on.Committed(self._ears.position_ms))
-            case wire.AudioClear():
-                self._ears.forget()
-                self._emit(on.Cleared())
-            case wire.Clip():
-                await self._take_clip(message)
-            case wire.TextIn():
-                await self._take_text(message)
-            case wire.Stop():
-                self._emit(on.StopRequested())
-            case wire.Playback(turn_id, played_ms, is_paused):
-                self._emit(on.PlaybackReported(turn_id, played_ms, is_paused))
-            case wire.ToolResult(call_id, output, is_error):
-                self._replying.deliver(call_id, ToolOutcome(output, is_error))
-            case wire.Configure(changes):
-                changes = await with_prompt(changes, self._equipment.templates, self.caller.owner)
-                await self.change(changes)
-                self._own = replacing(self._own, changes)
-                self._show(wire.Configured(self.config))
-                self._spawn(self._learn_sentences(self._choice), "sentences")
-            case wire.Ping(timestamp):
-                self._show(wire.Pong(timestamp))
-            case wire.End():
-                self.end("ended")
-            case wire.Init():
-                raise ProtocolError(
-                    "The session is already initialised; use 'configure'.", code="already_initialised"
-                )
-            case _:
-                assert_never(message)
-
-    async def change(self, changes: wire.Changes) -> None:
-        """Go on with these changes from the next turn.
-
-        Raises:
-            ProtocolError: they make no sense, or a strict server does not grant them.
-        """
-        changes = await with_prompt(changes, self._equipment.templates, self.caller.owner)
-        self._choice = self._chooser.apply(self._choice, changes)
-        self._ears.use(self._choice)
-        self._emit(on.PolicyChanged(self._choice.policy, self._choice.language))
-
-    def _chosen(self, default: Choice, *wishes: wire.Changes) -> Choice:
-        """The default with one wish granted after the other, and all that is to be told of them."""
-        choice = default
-        notes: tuple[str, ...] = ()
-        for wish in wishes:
-            choice = self._chooser.apply(choice, wish)
-            notes += choice.notes
-        return replace(choice, notes=notes)
+        elif not self.is_over:
+            self._lifetime.sign()
+            await self._intake.take(message)
 
     @property
     def is_listening(self) -> bool:
         """Whether live audio may be taken without asking it to slow down."""
-        return self._ears.is_open and self._input_due - self._clock.now() < _HURRY_MS
+        return self._microphone.is_in_time
 
     def hear(self, data: bytes) -> float:
         """Take live audio; gives for how many milliseconds no more of it shall be read.
@@ -384,60 +314,38 @@ class Session:
         if self.is_over:
             return 0.0
         self._lifetime.sign()
-        if not self._ears.is_open:
-            if not self._has_refused_audio:
-                self._has_refused_audio = True
-                raise ProtocolError(
-                    "Audio came while no input stream is open; send 'audio_stream_start' first.",
-                    code="no_stream",
-                )
-            return 0.0
-        passed_ms = self._ears.push(data)
-        now = self._clock.now()
-        self._input_due = Instant(max(self._input_due, now) + passed_ms)
-        excess_ms = self._input_due - now - self._limits.input_ahead_ms
-        return excess_ms if excess_ms > 0 and self._choice.policy.mode is not wire.TurnMode.MANUAL else 0.0
+        excess_ms = self._microphone.push(data)
+        return 0.0 if self._terms.choice.policy.mode is wire.TurnMode.MANUAL else excess_ms
 
-    def _close_stream(self) -> None:
-        if self._ears.is_open:
-            self._ears.close_stream()
-            self._emit(on.StreamClosed(self._ears.position_ms))
+    async def change(self, changes: wire.Changes) -> None:
+        """Go on with these changes from the next turn.
 
-    async def _take_clip(self, clip: wire.Clip) -> None:
-        await self._join(clip.conversation_id)
-        # Some clients name a language in each recording, asked or not: none is lost for that.
-        choice = self._chooser.apply(self._choice, clip.changes, refuses_languages=False)
-        self._clip_count += 1
-        self._clips[self._clip_count] = (clip, choice)
-        self._emit(on.ClipReceived(self._clip_count, ReplyOptions(paced=False)))
+        Raises:
+            ProtocolError: they make no sense, or a strict server does not grant them.
+        """
+        await self._terms.change(changes)
+        self._heed_terms()
 
-    async def _take_text(self, text: wire.TextIn) -> None:
-        self._chooser.apply(self._choice, wire.Changes(model=text.model))
-        await self._join(text.conversation_id)
-        options = ReplyOptions(
-            text.wants_audio, self._is_paced, text.model, text.temperature, text.max_tokens
-        )
-        self._emit(on.TextReceived(text.text, options))
+    def _be_configured(self) -> None:
+        self._heed_terms()
+        self._telling.show(wire.Configured(self.config))
+        self._spawn(learn_sentences(self._equipment.phrases, self._terms.choice), "sentences")
 
-    async def _join(self, wished: str | None) -> None:
-        if wished is None or wished == self.conversation_id:
+    def _heed_terms(self) -> None:
+        choice = self._terms.choice
+        self._ears.use(choice)
+        self._emit(on.PolicyChanged(choice.policy, choice.language))
+
+    async def _join(self, wished: str) -> None:
+        """Go on in another conversation."""
+        if wished == self.conversation_id:
             return
         joined = await self._equipment.journal.open(self.caller.owner, wished, self.caller.user_id)
-        self._begin(joined)
-        wishes = await with_own_prompt(joined.wishes, self._equipment.templates, self.caller.owner)
-        await self.change(replacing(self._own, wishes))
+        self._telling.begin(joined, self.user_id)
+        await self._terms.join(joined.wishes)
+        self._heed_terms()
         self._emit(on.ConversationChanged(joined.id, joined.messages))
-        self._report_missing(joined)
-
-    def _begin(self, remembered: Remembered) -> None:
-        if remembered.is_new:
-            self._record(remembered.id, do.Began(self.user_id))
-
-    def _report_missing(self, remembered: Remembered) -> None:
-        if remembered.trouble is not None:
-            self.report(remembered.trouble)
-        elif remembered.is_unknown:
-            self.report(_unknown_conversation())
+        self._telling.report_missing(joined)
 
     # ── The conversation ─────────────────────────────────────────────────────────────────────────
 
@@ -450,10 +358,10 @@ class Session:
         try:
             while self._pending:
                 for command in self._conversation.step(self._pending.popleft(), self._clock.now()):
-                    self._carry_out(command)
+                    self._deeds.carry_out(command)
         finally:
             self._is_stepping = False
-        self._silence.watch(self._is_waited_for)
+        self._silence.watch(self._patience.is_tried)
         self._set_alarm()
 
     def _set_alarm(self) -> None:
@@ -464,105 +372,8 @@ class Session:
             wait_ms = max(wake_at - self._clock.now(), 0.0)
             self._wake = asyncio.get_running_loop().call_later(wait_ms / 1000, self._emit, on.Tick())
 
-    def _carry_out(self, command: do.Command) -> None:
-        match command:
-            case do.Show(output):
-                self._timelines.note(output)
-                self._tell(output)
-            case do.Record(conversation_id, entry):
-                recorded = self._record(conversation_id, entry)
-                if isinstance(entry, do.UserSaid | do.AssistantWrote):
-                    self._recorded = recorded
-                if isinstance(entry, do.AssistantHeard):
-                    for watcher in self._equipment.watchers:
-                        watcher.reply_heard(entry.turn_id, entry.heard_ms)
-            case do.EndTurn(turn_id):
-                metrics = replace(self._timelines.metrics(turn_id), cost_amount=self._bill.take_turn())
-                self.turns += 1
-                self._spawn(self._look_at_limits(), "limits")
-                self._record(self.conversation_id, do.TurnMeasured(metrics))
-                self._show(metrics)
-                for watcher in self._equipment.watchers:
-                    watcher.turn_ended(self._timelines.report(self.id, self.conversation_id, turn_id))
-            case do.OpenUtterance(utterance):
-                self._timelines.open(utterance)
-                self._ears.open_utterance(command)
-            case do.Settle(utterance):
-                self._timelines.settle(utterance, self._stopped_at_ms(utterance))
-                self._ears.settle(command)
-            case do.WatchSilence():
-                self._ears.watch_silence(command)
-            case do.CloseUtterance(utterance):
-                self._ears.close_utterance(utterance)
-            case do.TranscribeClip():
-                self._spawn(self._decode_clip(command), "clip")
-            case do.StartReply():
-                self._start_reply(command)
-            case do.ConfirmReply(_, _, utterance, basis):
-                self._timelines.start(utterance, self._choice.provider_names, basis)
-                self._replying.confirm(command)
-            case do.Learn(pauses):
-                self._equipment.habits.learn(self.caller.owner, self.user_id, pauses)
-            case do.Speak():
-                if self._replying.speak(command):
-                    self._timelines.note_clause()
-            case do.FinishSpeech():
-                if self._replying.finish(command):
-                    self._timelines.note_clause()
-            case do.CancelReply():
-                self._replying.stop()
-            case _:
-                assert_never(command)
-
-    @property
-    def _is_waited_for(self) -> bool:
-        """Whether the caller waits for sound: something is being worked on, and they are there."""
-        reply = self._conversation.reply
-        if reply is None:
-            return bool(self._conversation.listening.waiting)
-        return reply.is_audio_wanted and not reply.has_turn_ended and not reply.playout.is_paused
-
-    def _break_silence(self, is_filler: bool) -> None:
-        reply = self._conversation.reply
-        sentence = Sentence.FILLER if is_filler else Sentence.ONE_MOMENT
-        if (reply is not None and self._replying.say(sentence)) or is_filler:
-            return
-        slow = "This takes longer than usual; it is still being worked on."
-        turn_id = reply.turn_id if reply is not None else None
-        self._show(wire.ErrorOut("slow", slow, False, "internal" if reply else "stt", turn_id))
-
     def _serve(self, stage: str, name: str, utterance: int | None) -> None:
         self._timelines.serve(stage, name, utterance)
-
-    async def _look_at_limits(self) -> None:
-        """Between turns: a caller who has used up what it may is told, and let go."""
-        standing = await self._equipment.meter.standing(self.caller, voice=True)
-        self.heed(standing)
-        if standing.refusal is not None:
-            self.end("over_limit")
-
-    def heed(self, standing: Standing) -> None:
-        """Tell of a limit that is near, once, or reached."""
-        if standing.refusal is not None:
-            self.report(standing.refusal)
-        elif standing.warning is not None and not self._has_warned_of_budget:
-            self._has_warned_of_budget = True
-            self.report(standing.warning)
-
-    def _start_reply(self, command: do.StartReply) -> None:
-        choice = self._choice
-        if command.utterance is not None:
-            choice = self._choices.pop(command.utterance, choice)
-        choice = self._chooser.apply(choice, wire.Changes(model=command.options.model))
-        if command.language is not None:
-            choice = self._chooser.answering(choice, command.language)
-        if not command.is_draft:
-            self._timelines.start(command.utterance, choice.provider_names, command.basis)
-        self._replying.start(command, choice)
-
-    def _stopped_at_ms(self, utterance: int) -> float | None:
-        one = self._conversation.listening.find(utterance)
-        return one.stopped_at_ms if one is not None and one.source is Source.SPEECH else None
 
     def _ahead_ms(self) -> float:
         """How far the mouth is ahead of what is heard; infinitely while it is to hold."""
@@ -572,52 +383,21 @@ class Session:
             else self._conversation.answering.ahead_ms(self._clock.now())
         )
 
-    async def _decode_clip(self, command: do.TranscribeClip) -> None:
-        clip, choice = self._clips.pop(command.clip)
-        self._timelines.settle(command.utterance, None)
-        self._choices[command.utterance] = choice
-        try:
-            declared = _declared(clip)
-            pcm = await asyncio.get_running_loop().run_in_executor(
-                self._equipment.workers, decode_clip, clip.data, declared, self._limits.utterance_s
-            )
-            if is_silent(pcm):
-                self._emit(on.Transcribed(command.utterance, command.revision, ""))
-            else:
-                self._ears.hear_clip(command, pcm, choice)
-        except VoiceServerError as error:
-            self._emit(on.TranscriptionFailed(command.utterance, command.revision, error))
-        except Exception as error:
-            log.exception("clip decoding broke")
-            broken = AudioError("The recording could not be read.")
-            broken.__cause__ = error
-            self._emit(on.TranscriptionFailed(command.utterance, command.revision, broken))
-
     # ── Saying so ────────────────────────────────────────────────────────────────────────────────
 
-    def _record(self, conversation_id: ConversationId, entry: do.Entry) -> Awaitable[None]:
-        return self._equipment.journal.record(self.caller.owner, conversation_id, entry)
+    def report(self, error: VoiceServerError) -> None:
+        """Tell the caller what went wrong, outside of a turn."""
+        self._telling.report(error)
 
-    def _tell(self, output: wire.Output) -> None:
-        """Say what the conversation wishes; a final transcript and a reply once they are saved."""
-        if self._recorded is not None and isinstance(output, wire.TranscriptionOut | wire.AiResponse):
-            self._gate.show_saved(output, self._recorded)
-            self._recorded = None
-        else:
-            self._show(output)
-
-    def _show(self, output: wire.Output) -> None:
-        self._gate.show(output)
+    def heed(self, standing: Standing) -> None:
+        """Tell of a limit that is near, or reached."""
+        self._allowance.heed(standing)
 
     def _put(self, output: wire.Output) -> None:
         self.outbox.put(output)
         self._silence.note(output)
-        if self.outbox.is_overfull and self._attachment is not None:
-            self._attachment.close_soon(1008, "too slow")
-
-    def report(self, error: VoiceServerError) -> None:
-        """Tell the caller what went wrong, outside of a turn."""
-        self._show(wire.ErrorOut(error.code, error.message, error.retryable, error.stage))
+        if self.outbox.is_overfull:
+            self._presence.let_go()
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         assert self._tasks is not None
@@ -625,17 +405,3 @@ class Session:
         self._live.add(task)
         task.add_done_callback(self._live.discard)
         return task
-
-
-def _declared(clip: wire.Clip) -> InputFormat | None:
-    if clip.format is None:
-        return None
-    try:
-        encoding = InputEncoding(clip.format)
-    except ValueError:
-        return None  # a container's name: the content says more
-    return InputFormat(encoding, clip.sample_rate if clip.sample_rate is not None else 16_000)
-
-
-def _unknown_conversation() -> NotFoundError:
-    return NotFoundError("No conversation has this id; a new one is used.", code="unknown_conversation")

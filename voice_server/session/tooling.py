@@ -3,15 +3,13 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
-from voice_server.core.events import Event, ToolCalled, ToolsSlow
+from voice_server.core.events import Event, ToolCalled
 from voice_server.core.wire import ToolSpec
 from voice_server.providers.base import ChatMessage, ToolUse
-from voice_server.session.bridging import bridge
 from voice_server.tools.base import ToolOutcome
 from voice_server.tools.box import ToolBox
-
-_BRIDGE_AGAIN_MS = 8_000
 
 
 class Tooling:
@@ -20,7 +18,7 @@ class Tooling:
     Args:
         server, client: what the model may call; a name that is in both is the server's.
         deadline_ms: how long a call may take.
-        bridge_ms: how long calls may take until the caller should hear why; 0 is for ever.
+        waiting: entered while a call is under way.
     """
 
     def __init__(
@@ -31,8 +29,7 @@ class Tooling:
         client: Sequence[ToolSpec],
         emit: Callable[[Event], None],
         deadline_ms: float,
-        bridge_ms: float = 0.0,
-        language: str = "en",
+        waiting: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._generation = generation
         self._box = box
@@ -40,8 +37,7 @@ class Tooling:
         self._client = {tool.name for tool in client}
         self._emit = emit
         self._deadline_ms = deadline_ms
-        self._bridge_ms = bridge_ms
-        self._language = language
+        self._waiting = waiting
         self._awaited: dict[str, asyncio.Future[ToolOutcome]] = {}
 
     def deliver(self, call_id: str, outcome: ToolOutcome) -> None:
@@ -54,11 +50,8 @@ class Tooling:
         """Run the tools side by side; give their answers in the order of the wishes."""
         calls = [asyncio.create_task(self._answer(use)) for use in uses]
         try:
-            wait_ms, is_first = self._bridge_ms, True
-            while (await asyncio.wait(calls, timeout=wait_ms / 1000 if wait_ms else None))[1]:
-                words = bridge(self._language, is_first=is_first)
-                self._emit(ToolsSlow(self._generation, words))
-                wait_ms, is_first = _BRIDGE_AGAIN_MS, False
+            with self._waiting():
+                await asyncio.wait(calls)
             return [call.result() for call in calls]
         finally:
             for call in calls:

@@ -16,7 +16,8 @@ from voice_server.core.wire import (
 )
 from voice_server.errors import ProtocolError
 from voice_server.providers.base import LlmCapabilities, Voice
-from voice_server.session.choice import Catalogue, Choice, Chooser
+from voice_server.session.choice import Catalogue, Choice
+from voice_server.session.chooser import Chooser
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,66 @@
+"""The recordings that a caller sends whole, until they are heard."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+import structlog
+
+from voice_server.audio.clip import decode_clip, is_silent
+from voice_server.core.commands import TranscribeClip
+from voice_server.core.events import Event, Transcribed, TranscriptionFailed
+from voice_server.core.wire import Clip
+from voice_server.errors import AudioError, VoiceServerError
+from voice_server.session.choice import Choice
+from voice_server.session.ears import Ears
+from voice_server.session.formats import declared
+
+log = structlog.get_logger()
+
+
+class Recordings:
+    """Each is kept, with the choice it came with, under a number of its own.
+
+    Args:
+        workers: decode.
+        longest_s: how long one may be.
+    """
+
+    def __init__(
+        self, ears: Ears, emit: Callable[[Event], None], workers: Executor, longest_s: float
+    ) -> None:
+        self._ears = ears
+        self._emit = emit
+        self._workers = workers
+        self._longest_s = longest_s
+        self._kept: dict[int, tuple[Clip, Choice]] = {}
+        self._count = 0
+
+    def keep(self, clip: Clip, choice: Choice) -> int:
+        """Have it wait for its turn; gives its number."""
+        self._count += 1
+        self._kept[self._count] = (clip, choice)
+        return self._count
+
+    def choice_of(self, number: int) -> Choice:
+        """What it came with, as long as it is kept."""
+        return self._kept[number][1]
+
+    async def transcribe(self, command: TranscribeClip) -> None:
+        """Have it heard; whatever is wrong with it is told to the conversation."""
+        clip, choice = self._kept.pop(command.clip)
+        try:
+            pcm = await asyncio.get_running_loop().run_in_executor(
+                self._workers, decode_clip, clip.data, declared(clip), self._longest_s
+            )
+            if is_silent(pcm):
+                self._emit(Transcribed(command.utterance, command.revision, ""))
+            else:
+                self._ears.hear_clip(command, pcm, choice)
+        except VoiceServerError as error:
+            self._emit(TranscriptionFailed(command.utterance, command.revision, error))
+        except Exception as error:
+            log.exception("clip decoding broke")
+            broken = AudioError("The recording could not be read.")
+            broken.__cause__ = error
+            self._emit(TranscriptionFailed(command.utterance, command.revision, broken))
