@@ -61,6 +61,8 @@ async def test_without_a_key_no_request_is_granted() -> None:
         "GET /api/models",
         "GET /api/speech/providers",
         "GET /api/websocket/config",
+        "POST /api/login",
+        "POST /api/logout",
         "POST /api/voice/stream/{session_id}/end",
     }
 

@@ -10,7 +10,19 @@ from typing import assert_never
 
 from voice_server.core import commands as do
 from voice_server.core import events as on
+from voice_server.core.phrases import Phrase, phrase_of
+from voice_server.core.policy import TurnPolicy
 from voice_server.core.reply import Reply
+from voice_server.core.utterance import Source, Utterance
+
+
+def is_worth_drafting(one: Utterance, policy: TurnPolicy) -> bool:
+    """Whether the user has probably finished, and all that is missing is certainty."""
+    if one.is_speaking or one.heard is None or one.source is not Source.SPEECH:
+        return False
+    phrase = phrase_of(one.heard.text, one.heard.language)
+    is_allowed = one.early_starts < policy.early_starts and one.overlap is None
+    return is_allowed and phrase not in (Phrase.UNKNOWN, Phrase.OPEN, Phrase.DICTATION)
 
 
 @dataclass(slots=True)
@@ -25,6 +37,18 @@ class Draft:
     reply: Reply = field(init=False)
     held: list[do.Command] = field(default_factory=list)
     audio: list[on.AudioProduced | on.SpeechFinished | on.SpeechFailed] = field(default_factory=list)
+
+    def answers(self, one: Utterance | None) -> bool:
+        """Whether its utterance is this one, and stands as it was."""
+        if one is None or one.is_speaking or one.heard is None or one.failure is not None:
+            return False
+        is_same = (one.id, one.revision) == (self.utterance, self.revision)
+        return is_same and one.heard.text.strip() == self.text
+
+    def is_failed_by(self, event: on.Event) -> bool:
+        """Whether nothing to say comes of it."""
+        is_empty = isinstance(event, on.ReplyFinished) and not self.reply.written
+        return is_empty or isinstance(event, on.ReplyFailed)
 
     @property
     def ahead_ms(self) -> float:

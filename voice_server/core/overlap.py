@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from voice_server.clock import Instant
 from voice_server.core.phrases import is_echo, is_nod
+from voice_server.core.reply import Reply
 
 WORDLESS_MS = 500.0
 """Once confirmed, a voice of which no words are known is given this long."""
@@ -21,6 +22,8 @@ ECHO_MS = 1_500.0
 """So far from what is being heard may lie the words that an echo brings."""
 FAINT_DB = 14.0
 """So much below, it is somebody else's in the background."""
+ANSWERING_MS = 1_000.0
+"""So near its end, what is said over a question answers it: "yes" is no nod then."""
 
 
 class Verdict(StrEnum):
@@ -48,9 +51,22 @@ class Overlap:
     is_holding: bool = True
     is_shown: bool = False
 
-    def audible_ms(self, heard_ms: float) -> tuple[float, float]:
-        """The part of the reply's audio that may have come back through the microphone."""
-        return max(self.heard_ms - ECHO_MS, 0.0), heard_ms + ECHO_MS
+    @classmethod
+    def over(cls, reply: Reply, now: Instant) -> "Overlap | None":
+        """A voice begins; None where the caller does not hear the reply, or is about to answer it."""
+        playout = reply.playout
+        if not reply.options.paced or playout.is_paused or playout.sent_ms <= 0:
+            return None
+        heard_ms = playout.heard_ms(now)
+        is_asked = reply.is_text_whole and reply.written.rstrip().endswith("?")
+        if is_asked and playout.sent_ms - heard_ms < ANSWERING_MS:
+            return None
+        return cls(reply.generation, heard_ms)
+
+    def words_of(self, reply: Reply, now: Instant) -> str:
+        """What of the reply may have come back through the microphone."""
+        end_ms = reply.playout.heard_ms(now) + ECHO_MS
+        return reply.said_between(max(self.heard_ms - ECHO_MS, 0.0), end_ms)
 
     @property
     def is_ducking(self) -> bool:

@@ -29,11 +29,6 @@ class Playout:
         self._paused_at: Instant | None = None
 
     @property
-    def is_reported(self) -> bool:
-        """Whether the client tells what it has played."""
-        return self._report is not None
-
-    @property
     def is_paused(self) -> bool:
         """Whether nobody is listening at all."""
         return self._paused_at is not None

@@ -39,7 +39,7 @@ class Reply:
     message_id: MessageId
     options: ReplyOptions
     wish: Callable[[do.Command], None]
-    language: str = "en"
+    language: str
     playout: Playout = field(init=False)
     written: str = ""
     is_text_whole: bool = False
@@ -194,4 +194,4 @@ class Reply:
         self._show(MessageChunk(self.turn_id, self.conversation_id, self.message_id, text, is_final))
 
     def _show_error(self, error: VoiceServerError) -> None:
-        self._show(ErrorOut(error.code, error.message, error.retryable, error.stage, self.turn_id))
+        self._show(ErrorOut.of(error, self.turn_id))

@@ -57,6 +57,15 @@ class Utterance:
         """Whether it is known what was said, or that it never will be."""
         return self.heard is not None or self.failure is not None
 
+    def is_over(self, at_ms: float) -> bool:
+        """Whether it has been quiet for long enough."""
+        return not self.is_speaking and at_ms >= self.silence_until_ms
+
+    def confirm(self, level_dbfs: float | None) -> None:
+        """A voice in it has lasted long enough to be no cough; the first level that is known is its own."""
+        self.is_confirmed = True
+        self.level_dbfs = level_dbfs if self.level_dbfs is None else self.level_dbfs
+
     def speaks_on(self) -> None:
         """Voice is heard (again): whatever was understood is not the whole."""
         self.revision += 1

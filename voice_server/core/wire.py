@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from voice_server.errors import Stage
+from voice_server.errors import Stage, VoiceServerError
 from voice_server.ids import ConversationId, MessageId, SessionId, TurnId
 
 # ── What may be chosen ───────────────────────────────────────────────────────────────────────────
@@ -440,6 +440,11 @@ class ErrorOut:
     retryable: bool
     stage: Stage
     turn_id: TurnId | None = None
+
+    @classmethod
+    def of(cls, error: VoiceServerError, turn_id: TurnId | None = None) -> "ErrorOut":
+        """Tell of this error."""
+        return cls(error.code, error.message, error.retryable, error.stage, turn_id)
 
 
 @dataclass(frozen=True, slots=True)

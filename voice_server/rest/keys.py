@@ -43,7 +43,7 @@ class KeyWish(BaseModel):
     tier: Tier = Tier.FREE
     owner: Name | None = None
     scopes: Annotated[set[Scope], Field(min_length=1)] = set(USUAL_SCOPES)
-    monthly_budget: Annotated[float | None, Field(gt=0, le=1e9, allow_inf_nan=False)] = None
+    monthly_budget: Annotated[float | None, Field(ge=0.01, le=1e9, allow_inf_nan=False)] = None
 
 
 class MadeKey(KeyInfo):

@@ -20,7 +20,7 @@ class TokenOptions(BaseModel):
     voice: Name | None = None
     language: Name | None = None
     template: TemplateRequest | None = None
-    max_minutes: Annotated[float | None, Field(gt=0, le=1440, allow_inf_nan=False)] = None
+    max_minutes: Annotated[float | None, Field(ge=0.01, le=1440, allow_inf_nan=False)] = None
 
 
 class TokenRequest(BaseModel):

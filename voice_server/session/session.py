@@ -181,7 +181,7 @@ class Session:
     @property
     def is_replying(self) -> bool:
         """Whether a turn is under way and somebody is there to hear it."""
-        is_busy = self._conversation.reply is not None or bool(self._conversation.waiting)
+        is_busy = self._conversation.reply is not None or bool(self._conversation.listening.waiting)
         return is_busy and self._attachment is not None
 
     async def run(self, started: asyncio.Event | None = None) -> None:
@@ -519,7 +519,7 @@ class Session:
         """Whether the caller waits for sound: something is being worked on, and they are there."""
         reply = self._conversation.reply
         if reply is None:
-            return bool(self._conversation.waiting)
+            return bool(self._conversation.listening.waiting)
         return reply.is_audio_wanted and not reply.has_turn_ended and not reply.playout.is_paused
 
     def _break_silence(self, is_filler: bool) -> None:
@@ -561,12 +561,16 @@ class Session:
         self._replying.start(command, choice)
 
     def _stopped_at_ms(self, utterance: int) -> float | None:
-        one = self._conversation.utterance(utterance)
+        one = self._conversation.listening.find(utterance)
         return one.stopped_at_ms if one is not None and one.source is Source.SPEECH else None
 
     def _ahead_ms(self) -> float:
         """How far the mouth is ahead of what is heard; infinitely while it is to hold."""
-        return math.inf if self._conversation.is_held else self._conversation.ahead_ms(self._clock.now())
+        return (
+            math.inf
+            if self._conversation.is_held
+            else self._conversation.answering.ahead_ms(self._clock.now())
+        )
 
     async def _decode_clip(self, command: do.TranscribeClip) -> None:
         clip, choice = self._clips.pop(command.clip)

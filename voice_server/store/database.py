@@ -1,10 +1,12 @@
 """The database behind a URL: a file of SQLite's, or a PostgreSQL."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy
 from sqlalchemy import event
@@ -41,8 +43,13 @@ class Database:
                 "database_url is no URL of a database; an example: postgresql://user:password@host/name."
             ) from error
         options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
-        if self.is_in_memory:
-            # One connection, whose end is the database's: who wants it waits for its turn.
+        self._anchor: sqlite3.Connection | None = None
+        if self.is_sqlite and self.url.database in (None, "", ":memory:"):
+            # It lasts as long as a connection to it, and a pool drops one whose user is cancelled. Several
+            # would lock each other out, so the pool has one: who wants it waits for its turn.
+            file = f"file:voice_server_{uuid4().hex}?mode=memory&cache=shared"
+            self._anchor = sqlite3.connect(file, uri=True, check_same_thread=False)
+            self.url = self.url.set(database=file, query={"uri": "true"})
             options = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
         try:
             self.engine = create_async_engine(self.url, **options)
@@ -62,8 +69,8 @@ class Database:
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether it ends with this object."""
-        return self.is_sqlite and self.url.database in (None, "", ":memory:")
+        """Whether it ends when it is closed."""
+        return self._anchor is not None
 
     async def open(self) -> None:
         """Make the file's folder where there is one to make, and bring the tables up to date.
@@ -87,6 +94,8 @@ class Database:
     async def close(self) -> None:
         """Let go of every connection."""
         await self.engine.dispose()
+        if self._anchor is not None:
+            self._anchor.close()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:

@@ -48,7 +48,7 @@ class Talk:
         """A spoken turn from its first sound to the beginning of its reply."""
         words = self.step(on.SpeechStarted(start_ms), on.SpeechConfirmed(start_ms + 200))
         words += self.step(on.SpeechStopped(end_ms))
-        assert (one := self.state.open) is not None
+        assert (one := self.state.listening.open) is not None
         words += self.step(on.Transcribed(one.id, one.revision, text))
         return words + self.step(on.SilenceReached(end_ms + 10_000))
 
@@ -76,7 +76,7 @@ class Talk:
 
     @property
     def history(self) -> list[str]:
-        return [f"{one.role}: {one.text}" for one in self.state.history.messages]
+        return [f"{one.role}: {one.text}" for one in self.state.memory.history.messages]
 
 
 def in_words(command: do.Command) -> str:

@@ -106,12 +106,12 @@ class AnyOrder(RuleBasedStateMachine):
                 if command.is_draft:
                     self.drafted[turn_id] = command
                 else:
-                    assert self.state.draft is None, "a draft is dropped before a reply begins"
+                    assert self.state.answering.draft is None, "a draft is dropped before a reply begins"
                     self.turns[turn_id] = Turn(generation, how.paced, has_error=turn_id in self.failed)
             case do.ConfirmReply(generation, turn_id):
                 draft = self.drafted.pop(turn_id)
                 assert draft.generation == generation == self.latest_generation
-                assert draft.messages == self.state.history.messages, "it answers what was said"
+                assert draft.messages == self.state.memory.history.messages, "it answers what was said"
                 self.turns[turn_id] = Turn(generation, draft.options.paced)
             case do.EndTurn(turn_id):
                 turn = self.turns[turn_id]
@@ -189,7 +189,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def judge_history(self) -> None:
         texts = {message: turn.text for turn in self.turns.values() for message in turn.messages}
-        messages = self.state.history.messages
+        messages = self.state.memory.history.messages
         assert len({one.id for one in messages}) == len(messages)
         for before, one in zip((None, *messages), messages, strict=False):
             assert one.text
@@ -221,7 +221,7 @@ class AnyOrder(RuleBasedStateMachine):
         """The beginning of a turn that may be answered early, or of a pause."""
         self.voice(on.SpeechStarted)
         self.voice(on.SpeechStopped)
-        if (one := self.state.open) is not None:
+        if (one := self.state.listening.open) is not None:
             self.now += pause_ms
             self.step(on.Transcribed(one.id, one.revision, text))
 
@@ -245,10 +245,10 @@ class AnyOrder(RuleBasedStateMachine):
     def any_transcript(self, utterance: int, revision: int, text: str) -> None:
         self.step(on.Transcribed(utterance, revision, text))
 
-    @precondition(lambda self: self.state.open or self.state.waiting)
+    @precondition(lambda self: self.state.listening.open or self.state.listening.waiting)
     @rule(text=said, fails=st.booleans())
     def transcript(self, text: str, fails: bool) -> None:
-        one = self.state.waiting[0] if self.state.waiting else self.state.open
+        one = self.state.listening.waiting[0] if self.state.listening.waiting else self.state.listening.open
         assert one is not None
         if fails:
             self.step(on.TranscriptionFailed(one.id, one.revision, NO_STT))
@@ -349,7 +349,7 @@ class AnyOrder(RuleBasedStateMachine):
             return
         self.step(on.Attached(0))
         self.step(on.StreamClosed(self.heard_until_ms))
-        while self.state.reply or self.state.waiting:
+        while self.state.reply or self.state.listening.waiting:
             if self.state.reply:
                 generation = self.state.reply.generation
                 self.step(on.ReplyFinished(generation))
@@ -358,12 +358,12 @@ class AnyOrder(RuleBasedStateMachine):
                 self.now = max(self.now, self.state.wake_at or self.now)
                 self.step(on.Tick())
             else:
-                one = self.state.waiting[0]
+                one = self.state.listening.waiting[0]
                 self.step(on.Transcribed(one.id, one.revision, "Bye"))
         assert all(turn.has_ended and not turn.is_audio_open for turn in self.turns.values())
         assert set(self.closed) >= set(self.opened)
         assert self.status in (None, wire.StatusKind.LISTENING)
-        assert self.state.draft is None
+        assert self.state.answering.draft is None
         again = self.fresh()
         assert [one for event, now in self.replay for one in again.step(event, Instant(now))] == self.wished
 

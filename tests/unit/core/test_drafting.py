@@ -6,6 +6,7 @@ from tests.unit.core.talk import NO_LLM, Talk
 from voice_server.core import commands as do
 from voice_server.core import events as on
 from voice_server.core.policy import ReplyOptions, TurnPolicy
+from voice_server.core.sentences import Sentence
 from voice_server.core.wire import TurnMode
 
 pytestmark = pytest.mark.unit
@@ -22,8 +23,8 @@ def drafting(policy: TurnPolicy = EAGER, text: str = "Hello") -> Talk:
 
 
 def write_draft(talk: Talk, text: str = "Hi there.") -> list[str]:
-    assert talk.state.draft is not None
-    generation = talk.state.draft.reply.generation
+    assert talk.state.answering.draft is not None
+    generation = talk.state.answering.draft.reply.generation
     chunk = on.AudioProduced(generation, b"", 900, len(text), "", "wav", 24_000)
     events = (on.ReplyWritten(generation, text), on.ReplyFinished(generation), chunk)
     return talk.step(*events, on.SpeechFinished(generation))
@@ -91,7 +92,7 @@ def test_so_many_drafts_and_no_more() -> None:
 
 @pytest.mark.parametrize("text", ["", "I would like to", "My number is 555"])
 def test_no_draft_of_what_is_not_whole(text: str) -> None:
-    assert drafting(text=text).state.draft is None
+    assert drafting(text=text).state.answering.draft is None
 
 
 @pytest.mark.parametrize(
@@ -106,13 +107,22 @@ def test_no_draft_of_what_is_not_whole(text: str) -> None:
 def test_what_comes_between_drops_the_draft(event: on.Event) -> None:
     talk = drafting()
     assert "cancel 1" in talk.step(event)
-    assert talk.state.draft is None or talk.state.draft.reply.generation > 1
+    assert talk.state.answering.draft is None or talk.state.answering.draft.reply.generation > 1
 
 
 def test_a_draft_that_fails_is_tried_again_as_the_turn() -> None:
     talk = drafting(TurnPolicy(TurnMode.VAD, early_starts=1))
     assert talk.step(on.ReplyFailed(1, NO_LLM)) == ["cancel 1"]
     assert "reply 2 to: Hello" in talk.step(on.SilenceReached(1_500))
+
+
+def test_a_confirmed_draft_apologises_in_the_language_of_the_conversation() -> None:
+    talk = Talk(EAGER)
+    talk.step(on.PolicyChanged(EAGER, "de"))
+    talk.step(on.SpeechStarted(0), on.SpeechStopped(1_000), on.Transcribed(1, 1, "Hello"))
+    assert "confirm 1" in talk.step(on.SilenceReached(1_500))
+    words = talk.step(on.ReplyFailed(1, NO_LLM))
+    assert any(Sentence.NO_ANSWER.in_language("de") in word for word in words)
 
 
 def test_no_draft_while_a_reply_is_heard() -> None:

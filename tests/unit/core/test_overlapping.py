@@ -18,7 +18,7 @@ TEXT = "The moon is about three hundred thousand kilometres away from us."
 def overlapping(policy: TurnPolicy = SEMANTIC, text: str = TEXT, level_dbfs: float | None = None) -> Talk:
     """At 1,000 ms of a reply of 6.5 s, a voice begins; at 1,200 ms it is confirmed."""
     talk = Talk(policy)
-    talk.state._usual_dbfs = -20.0
+    talk.state.listening.usual_dbfs = -20.0
     talk.type()
     talk.write(text)
     talk.sound(100.0 * len(text), len(text), whole=True)
