@@ -144,7 +144,7 @@ async def test_a_long_clip_right_behind_init_is_taken(port: str, kept_in: str) -
     async with serving(api_keys=[KEY]) as served, raw(address(served, port), greeted=False) as caller:
         key = KEY
         if kept_in == "database":
-            _, key = await served.server.keys.create(NewKey("tablet", Tier.PRO))
+            _, key = await served.server.platform.keys.create(NewKey("tablet", Tier.PRO))
         await caller.say(type="init", api_key=key)
         await caller.say(type="audio", audio_data=base64.b64encode(audio).decode())
         assert (await caller.until("transcription"))["text"] == "a clip behind init"

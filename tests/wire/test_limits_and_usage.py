@@ -146,8 +146,8 @@ async def test_a_budget_warns_and_then_refuses(prices: Path) -> None:
     async with serving(api_keys=[ADMIN], prices_file=prices) as served, served.rest() as http:
         key = await made(http, monthly_budget=1000.0, tier="pro")
         mine = bearer(key["key"])
-        meter = served.server.meter
-        caller = await served.server.keys.identify(key["key"])
+        meter = served.server.platform.meter
+        caller = await served.server.platform.keys.identify(key["key"])
         meter.record(caller, Use("llm", "scripted", "m", output_tokens=790))
         answer = await http.get("/api/conversations", headers=mine)
         assert answer.status_code == 200

@@ -134,7 +134,7 @@ async def test_a_fault_of_ours_shows_no_trace() -> None:
 
 async def test_a_database_that_takes_nothing_is_told() -> None:
     async with serving() as served, served.rest() as http:
-        async with served.server.database.write() as session:
+        async with served.server.platform.database.write() as session:
             await session.execute(text("DROP TABLE feedback"))
             await session.execute(text("DROP TABLE messages"))
         answer = await http.post("/api/chat", json={"message": "Hello"})

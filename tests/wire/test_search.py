@@ -107,7 +107,7 @@ async def test_nobody_finds_what_is_another_keys() -> None:
 
 async def test_a_user_finds_their_own() -> None:
     async with serving(embeddings=ScriptedEmbeddings()) as served, served.rest() as http:
-        database = served.server.database
+        database = served.server.platform.database
         await write(database, ["tea of Ann"], owner="local", user_id="ann", id="conv_ann")
         await write(database, ["tea of Bob"], owner="local", user_id="bob", id="conv_bob")
         for who, contents in (("ann", {"tea of Ann"}), ("bob", {"tea of Bob"}), ("cid", set())):

@@ -65,7 +65,7 @@ async def test_the_command_makes_and_revokes_keys_of_a_running_server(tmp_path: 
             await caller.until("init_ack")
             await caller.answers()
             await http.get("/api/conversations", headers=bearer(key))
-            await served.server.keys.note_uses()
+            await served.server.platform.keys.note_uses()
             shown, _ = await command(url, "list")
             assert "kitchen tablet" in shown
             assert key not in shown
