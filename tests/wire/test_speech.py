@@ -167,7 +167,10 @@ async def test_a_provider_that_is_known_but_not_here_is_replaced_unless_strict()
 
 async def test_a_provider_that_fails_is_told_and_may_be_asked_again() -> None:
     stt = ScriptedStt([Listening(fails=ProviderUnavailable("Away.", stage="stt"))])
-    async with serving(stt=stt) as served, served.rest() as http:
+    async with (
+        serving(stt=stt, resilience={"retries": 0, "prerender": False}) as served,
+        served.rest() as http,
+    ):
         failed = await http.post("/api/transcribe", **upload(clip(speak("hello"))))
         assert (failed.status_code, failed.json()["code"]) == (503, "provider_unavailable")
         assert (await http.post("/api/transcribe", **upload(clip(speak("hello"))))).status_code == 200
@@ -233,7 +236,11 @@ async def test_what_cannot_be_spoken_is_refused(body: dict[str, Any], status: in
 @pytest.mark.parametrize("headers", [{}, {"Accept": "audio/wav"}])
 async def test_a_voice_that_fails_or_hangs_is_told(headers: dict[str, str]) -> None:
     tts = ScriptedTts([Speaking(fails=ProviderUnavailable("Away.", stage="tts")), Speaking(first_s=HANG)])
-    async with serving(tts=tts, deadlines={"tts_first_audio_s": 0.2}) as served, served.rest() as http:
+    patience: dict[str, Any] = {
+        "deadlines": {"tts_first_audio_s": 0.2},
+        "resilience": {"retries": 0, "prerender": False},
+    }
+    async with serving(tts=tts, **patience) as served, served.rest() as http:
         for code in ("provider_unavailable", "provider_timeout"):
             answer = await http.post("/api/voice/tts", json={"text": "hi"}, headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (503, code)

@@ -60,7 +60,7 @@ def main(rest_url: str, key: str) -> None:
     told["found"] = {
         "messages": client.search("Hello", search_type="messages"),
         "conversations": client.search("Hello"),
-        "within": client.search_messages(conversation_id, "Hello", limit=1),
+        "within": client.search_messages("Hello", conversation_id, limit=1),
     }
     spoken = client.text_to_speech("Good morning.")
     told["spoken_bytes"] = len(spoken["audio_bytes"])
