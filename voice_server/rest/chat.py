@@ -17,8 +17,9 @@ from voice_server.rest.errors import error_body
 from voice_server.rest.fields import Details, Id, LongText, Name, Variables
 from voice_server.rest.identity import identifier, user_of
 from voice_server.rest.presence import while_present
-from voice_server.services.chat import ChatWish, TemplateWish, Turn
+from voice_server.services.chat import ChatWish, TemplateWish
 from voice_server.services.layouts import laid_out
+from voice_server.services.turn import Turn
 from voice_server.store.conversations import NewMessage
 
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
