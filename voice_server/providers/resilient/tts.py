@@ -8,6 +8,7 @@ from itertools import count
 
 from voice_server.audio.format import duration_ms
 from voice_server.audio.resample import Resampler
+from voice_server.audio.timing import Timing
 from voice_server.core.playout import whole_words
 from voice_server.errors import ProviderError, ProviderTimeout, VoiceServerError
 from voice_server.providers.base import AudioChunk, TextToSpeech, TtsCapabilities, Voice
@@ -28,7 +29,7 @@ class TextToSpeechChain(Chain[TextToSpeech]):
 
     A voice that fails is followed by one of the same language, and gender where there is one. A piece of
     which nothing was passed on is spoken whole by it; one that was begun is spoken on from the first word
-    that was not, as far as the length of its sound tells. `Voice.languages` begins with the language that is
+    that was not, as far as its word times, or the length of its sound, tell. `Voice.languages` begins with the language that is
     spoken.
     """
 
@@ -80,6 +81,7 @@ class TextToSpeechChain(Chain[TextToSpeech]):
                     piece, rest = so_far.piece, ""
                 if pieces.is_over_at(piece):
                     return
+                begun = (so_far.piece_ms, len(pieces[piece] or "") - len(rest)) if so_far.piece_ms else None
                 began_s = asyncio.get_running_loop().time()
                 try:
                     reading = Reading(
@@ -87,7 +89,10 @@ class TextToSpeechChain(Chain[TextToSpeech]):
                     )
                     async with aclosing(self._attempt(candidate, reading, so_far, voice)) as chunks:
                         async for chunk in chunks:
-                            yield replace(chunk, piece=piece + chunk.piece)
+                            timing = chunk.timing
+                            if begun is not None and chunk.piece == 0 and timing:
+                                timing = (begun, *((begun[0] + at, begun[1] + char) for at, char in timing))
+                            yield replace(chunk, piece=piece + chunk.piece, timing=timing)
                     return
                 except VoiceServerError as error:
                     failure = failure or error
@@ -131,19 +136,24 @@ class _SoFar:
         self.rate_hz = rate_hz
         self.piece = 0
         self.piece_ms = 0.0
+        self._timing = Timing(())  # of the present piece, where its voice tells it
         self._pace = CHARS_PER_MS
 
     def add(self, chunk: AudioChunk, text: str) -> None:
         """This is passed on; `text` is its piece's."""
         self.piece_ms += duration_ms(len(chunk.pcm), self.rate_hz)
+        self._timing = self._timing.then(chunk.timing)
         if chunk.ends_piece:
             if self.piece_ms:
                 self._pace = len(text) / self.piece_ms
-            self.piece, self.piece_ms = chunk.piece + 1, 0.0
+            self.piece, self.piece_ms, self._timing = chunk.piece + 1, 0.0, Timing(())
 
     def rest(self, text: str) -> str:
         """What of the present piece has not been spoken: whole words, the one that broke off among them."""
-        return text[len(whole_words(text, int(self.piece_ms * self._pace))) :].lstrip()
+        spoken = int(self.piece_ms * self._pace)
+        if self._timing.marks:
+            spoken = self._timing.characters(self.piece_ms)
+        return text[len(whole_words(text, spoken)) :].lstrip()
 
 
 async def _next(
