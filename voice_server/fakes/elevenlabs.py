@@ -135,7 +135,6 @@ class _Contexts:
             self._seen.end(abandoned=is_abandoned)
         return not is_abandoned
 
-
     def _alignment(self, text: str, start: int) -> dict[str, Any] | None:
         """Of the characters that end in the part from `start` on, with times within it."""
         each = self._script.tone_bytes_per_character
@@ -147,9 +146,7 @@ class _Contexts:
         return {
             "chars": list(text[first:end]),
             "charStartTimesMs": [at // _BYTES_PER_MS for at in begins],
-            "charDurationsMs": [
-                (end - at) // _BYTES_PER_MS for at, end in zip(begins, ends, strict=True)
-            ],
+            "charDurationsMs": [(end - at) // _BYTES_PER_MS for at, end in zip(begins, ends, strict=True)],
         }
 
 

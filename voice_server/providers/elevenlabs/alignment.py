@@ -31,13 +31,12 @@ class Alignment:
             told.get("charDurationsMs") or (),
             strict=False,
         ):
+            if not char.isspace():  # some are ours, around the text
+                rest = self._text[self._char :].lstrip()
+                if not rest.startswith(char):
+                    break  # an answer may begin anew at words that were told before
+                self._char = len(self._text) - len(rest) + len(char)
+                if len(whole_words(self._text, self._char)) == self._char:
+                    marks.append((start_ms + at_ms + lasts_ms, self._char))
             self._aligned_ms = start_ms + at_ms + lasts_ms
-            if char.isspace():
-                continue  # some are ours, around the text
-            rest = self._text[self._char :].lstrip()
-            if not rest.startswith(char):
-                break  # an answer may begin anew at words that were told before
-            self._char = len(self._text) - len(rest) + len(char)
-            if len(whole_words(self._text, self._char)) == self._char:
-                marks.append((self._aligned_ms, self._char))
         return tuple(marks)
