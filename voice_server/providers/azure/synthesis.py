@@ -52,7 +52,7 @@ class Synthesis:
         self._text_id = ""  # of the text before
 
     async def speak(self, words: str) -> AsyncGenerator[bytes | Marks, None]:
-        """PCM16 at 24 kHz of one text, and where its words end; only the last may be closed before its end."""
+        """PCM16 at 24 kHz of one text, and where its words end. Only the last may be closed too early."""
         try:
             await self._threads.run(lambda: self._begin(words))
             is_silent = True

@@ -29,8 +29,8 @@ class TextToSpeechChain(Chain[TextToSpeech]):
 
     A voice that fails is followed by one of the same language, and gender where there is one. A piece of
     which nothing was passed on is spoken whole by it; one that was begun is spoken on from the first word
-    that was not, as far as its word times, or the length of its sound, tell. `Voice.languages` begins with the language that is
-    spoken.
+    that was not, as far as its word times tell, or the length of its sound. `Voice.languages` begins with the
+    language that is spoken.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class TextToSpeechChain(Chain[TextToSpeech]):
         pieces = Pieces(text)
         so_far = _SoFar(self.capabilities.rate_hz)
         try:
-            while not pieces.is_over_at(so_far.piece):
-                piece = pieces[so_far.piece]
-                if piece is not None and (sound := self._phrases.sound_of(piece, voice)) is not None:
+            # No voice is taken before there is something to say: others may want it.
+            while (piece := await pieces.wait(so_far.piece)) is not None:
+                if (sound := self._phrases.sound_of(piece, voice)) is not None:
                     whole = AudioChunk(sound.at(so_far.rate_hz), so_far.piece, ends_piece=True)
                     so_far.add(whole, piece)
                     yield whole
@@ -61,8 +61,8 @@ class TextToSpeechChain(Chain[TextToSpeech]):
                             so_far.add(chunk, pieces[chunk.piece] or "")
                             yield chunk
                 except VoiceServerError:
-                    piece = pieces[so_far.piece]
-                    if piece is None or self._phrases.sound_of(piece, voice) is None:
+                    missing = pieces[so_far.piece]
+                    if missing is None or self._phrases.sound_of(missing, voice) is None:
                         raise
         finally:
             await pieces.close()
