@@ -8,7 +8,7 @@ from itertools import groupby
 
 import pytest
 
-from tests.wire.contract.case import KEY, TtsCase, assert_is_ours, bench, every, every_failure
+from tests.wire.contract.case import KEY, Cut, TtsCase, assert_is_ours, bench, every, every_failure
 from voice_server.audio.format import duration_ms
 from voice_server.errors import ProviderError
 from voice_server.fakes.script import PATIENCE_S, Fault, Script
@@ -114,9 +114,11 @@ async def test_a_cut_reply_is_cut_on_the_wire(case: TtsCase) -> None:
         chunks = at.provider.speak(texts("Good morning."), at.provider.capabilities.voices[0])
         async with asyncio.timeout(PATIENCE_S):
             assert (await anext(chunks)).pcm
+            cut = Cut(at.fake)
             await chunks.aclose()
             await chunks.aclose()  # once more changes nothing
-        await at.fake.seen.until(lambda seen: seen.abandoned == 1)
+        await cut.seen()
+        assert at.fake.seen.abandoned == 1
 
 
 @each
@@ -124,10 +126,12 @@ async def test_a_voice_that_says_nothing_can_be_left(case: TtsCase) -> None:
     async with bench(case, Script(fault=Fault.HANG)) as at:
         waiting = asyncio.create_task(say(at.provider, "Good morning."))
         await at.fake.seen.until(lambda seen: seen.under_way == 1)
+        cut = Cut(at.fake)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        await at.fake.seen.until(lambda seen: seen.abandoned == 1)
+        await cut.seen()
+        assert at.fake.seen.abandoned == 1
 
 
 @pytest.mark.parametrize(("case", "fault"), every_failure("TTS"))
