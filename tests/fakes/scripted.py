@@ -23,6 +23,7 @@ from voice_server.providers.base import (
     EmbeddingCapabilities,
     FinalHeard,
     LlmCapabilities,
+    Marks,
     PartialHeard,
     ReplyDelta,
     ReplyRequest,
@@ -249,6 +250,7 @@ class Speaking:
     """How one piece is spoken: when its audio comes, in chunks of `chunk_ms` each of which takes `chunk_s`.
 
     `fails`: after the first chunk, or instead of it where `at_once`. `ends`: the voice falls silent for good.
+    `marks`: where its words end, told with the chunk of the number `marks_with`.
     """
 
     first_s: float | Hang = 0.0
@@ -256,6 +258,8 @@ class Speaking:
     fails: Exception | None = None
     at_once: bool = True
     ends: bool = False
+    marks: Marks = ()
+    marks_with: int = 0
 
 
 class ScriptedTts(_Scripted):
@@ -312,9 +316,11 @@ class ScriptedTts(_Scripted):
         pcm = tone(self._character_ms * len(piece), rate_hz)
         step_bytes = bytes_of_ms(self._chunk_ms, rate_hz)
         self.spoken.append(piece)
-        for start in range(0, max(len(pcm), 1), step_bytes):
+        for index, start in enumerate(range(0, max(len(pcm), 1), step_bytes)):
             await asyncio.sleep(speaking.chunk_s)
-            yield AudioChunk(pcm[start : start + step_bytes], number, start + step_bytes >= len(pcm))
+            marks = speaking.marks if index == speaking.marks_with else ()
+            is_last = start + step_bytes >= len(pcm)
+            yield AudioChunk(pcm[start : start + step_bytes], number, is_last, timing=marks)
             if speaking.fails is not None:
                 raise speaking.fails
 

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import wave
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -209,6 +209,7 @@ class House:
     more_llms: Sequence[ScriptedLlm] = ()
     more_ttss: Sequence[ScriptedTts] = ()
     policy: Policy = Policy(retries=0)
+    most_calls: Mapping[str, int] = field(default_factory=dict)
     phrases: Phrases | None = None
     detectable: tuple[str, ...] = ()
     tools: ToolBox = field(default_factory=ToolBox)
@@ -218,11 +219,10 @@ class House:
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def registry(self) -> SessionRegistry:
-        stt = stt_chains([self.stt, *self.more_stts], self.policy, lambda name: None)
-        llm = llm_chains([self.llm, *self.more_llms], self.policy, lambda name: None)
-        tts = tts_chains(
-            [self.tts, *self.more_ttss], self.policy, lambda name: None, self.phrases or Phrases()
-        )
+        most_calls = self.most_calls.get
+        stt = stt_chains([self.stt, *self.more_stts], self.policy, most_calls)
+        llm = llm_chains([self.llm, *self.more_llms], self.policy, most_calls)
+        tts = tts_chains([self.tts, *self.more_ttss], self.policy, most_calls, self.phrases or Phrases())
         catalogue = Catalogue(stt, llm, tts, self.strict, self.detectable)
         default = Choice(stt[0], llm[0], tts[0], TONE_VOICE, "en-US", "Be brief.", policy=self.turns)
         clock = LoopClock()

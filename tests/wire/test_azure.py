@@ -48,6 +48,8 @@ async def test_leaving_a_silent_service_waits_for_nobody() -> None:
             await fake.seen.until(lambda seen: seen.under_way == 1)
         # The SDK is still stopping: its socket is open, and the caller is free.
         assert fake.seen.under_way == 1
+        async with asyncio.timeout(5):  # left to itself the SDK would take ten
+            await fake.seen.until(lambda seen: seen.abandoned == 1)
         await stt.close()
 
 

@@ -77,6 +77,7 @@ async def test_discovery_tells_who_listens_speaks_and_answers() -> None:
         "providers": {"openai": "OpenAI gpt-transcribe, OpenAI gpt-4o-mini-tts"},
         "stt": {"openai": "OpenAI gpt-transcribe"},
         "tts": {"openai": "OpenAI gpt-4o-mini-tts"},
+        "status": {"stt": {"openai": "ok"}, "tts": {"openai": "ok"}},
     }
     assert models["models"] == [
         {
@@ -86,6 +87,7 @@ async def test_discovery_tells_who_listens_speaks_and_answers() -> None:
             "provider": "openai",
             "max_tokens": 256,
             "context_length": 64_000,
+            "status": "ok",
         },
         {
             "id": "gpt-4o",
@@ -94,6 +96,7 @@ async def test_discovery_tells_who_listens_speaks_and_answers() -> None:
             "provider": "openai",
             "max_tokens": 256,
             "context_length": 64_000,
+            "status": "ok",
         },
     ]
 

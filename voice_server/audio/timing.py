@@ -32,6 +32,11 @@ class Timing:
 
     marks: tuple[tuple[float, int], ...]
 
+    def then(self, marks: tuple[tuple[float, int], ...]) -> "Timing":
+        """With what has been learned since: it holds from its first position on."""
+        before = tuple(mark for mark in self.marks if not marks or mark[0] < marks[0][0])
+        return Timing(before + marks)
+
     def characters(self, at_ms: float) -> int:
         """How many characters are spoken by then."""
         for (start_ms, start), (end_ms, end) in pairwise(((0.0, 0), *self.marks)):

@@ -20,7 +20,7 @@ Asgi = dict[str, Any]
 
 
 class AsgiFake:
-    """One server. A fake overrides `http`, and `websocket` where it has one."""
+    """One server. A fake overrides `http`, and `websocket` where its vendor has one."""
 
     def __init__(self, script: Script) -> None:
         self.script = script
@@ -71,12 +71,12 @@ class AsgiFake:
                 await asyncio.sleep(0.01)
 
     async def http(self, exchange: "Exchange") -> None:
-        """Answer a request."""
-        raise NotImplementedError
+        """Answer a request: there is nothing here."""
+        await exchange.answer(404, b"{}", "application/json")
 
     async def websocket(self, link: "Link") -> None:
-        """Answer a handshake, and what comes after it."""
-        raise NotImplementedError
+        """Answer a handshake, and what comes after it: a vendor without WebSockets takes none."""
+        await link.close(1008)
 
     async def _serve(self, scope: Asgi, receive: Any, send: Any) -> None:
         try:

@@ -6,12 +6,14 @@ The wire, as seen from the SDK:
     recognition     GET /speech/recognition/...?language=..; speech.config, speech.context, audio; an empty
                     audio ends the input. Back: turn.start, speech.hypothesis, speech.phrase, turn.end
     synthesis       GET /cognitiveservices/websocket/v1; speech.config, synthesis.context, ssml. Back:
-                    turn.start, response, audio, an empty audio, turn.end
+                    turn.start, response, audio, audio.metadata with the times of words and of punctuation
+                    (the SDK finds them in the text by itself), an empty audio, turn.end
     voices          GET /cognitiveservices/voices/list, plain HTTP
     keys            header Ocp-Apim-Subscription-Key
 """
 
 import json
+import re
 import struct
 from http import HTTPStatus
 from typing import Any, Self
@@ -31,7 +33,8 @@ VOICES = (
 _STATUS = {Fault.REJECTED_KEY: 401, Fault.RATE_LIMITED: 429, Fault.BROKEN: 500}
 _WORD_BYTES = 16_000
 _PART_BYTES = 2_400
-_TICKS_PER_S, _BYTES_PER_S = 10_000_000, 32_000
+_TICKS_PER_S, _BYTES_PER_S, _VOICE_BYTES_PER_S = 10_000_000, 32_000, 48_000
+_WORD = re.compile(r"(\w+)|[^\w\s]")
 _VOICE_TAG = "{http://www.w3.org/2001/10/synthesis}voice"
 
 
@@ -192,6 +195,7 @@ class _Synthesis:
         await self._say("turn.start", turn, {"context": {"serviceTag": "t"}})
         audio = {"type": "inline", "streamId": "S"}
         await self._say("response", turn, {"context": {"serviceTag": "t"}, "audio": audio})
+        await self._say("audio.metadata", turn, {"Metadata": self._boundaries(text)})
         sound = self._script.sound_of(text)
         for start in range(0, len(sound), _PART_BYTES):
             await self._socket.send(_audio(turn, sound[start : start + _PART_BYTES]))
@@ -204,6 +208,24 @@ class _Synthesis:
         self._end()
         await self._say("turn.end", turn, {})
         return True
+
+    def _boundaries(self, text: str) -> list[dict[str, Any]]:
+        ticks = _TICKS_PER_S * self._script.tone_bytes_per_character // _VOICE_BYTES_PER_S
+        return [
+            {
+                "Type": "WordBoundary",
+                "Data": {
+                    "Offset": ticks * word.start(),
+                    "Duration": ticks * len(word[0]),
+                    "text": {
+                        "Text": word[0],
+                        "Length": len(word[0]),
+                        "BoundaryType": "WordBoundary" if word[1] else "PunctuationBoundary",
+                    },
+                },
+            }
+            for word in _WORD.finditer(text)
+        ]
 
     def leave(self) -> None:
         if self._is_owed:

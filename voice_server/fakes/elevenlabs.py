@@ -16,6 +16,7 @@ from voice_server.fakes.script import Call, Fault, Script
 
 LEAST_COMMIT_BYTES = 9_600  # 300 ms at 16 kHz
 _WORD_BYTES = 16_000  # of audio, after which the next word is understood
+_BYTES_PER_MS = 48
 _PART_BYTES = 1_001  # samples are split
 VOICES = (("v1", "Ada", "female"), ("v2", "Bob", "male"))
 
@@ -85,7 +86,9 @@ class _Contexts:
     def __init__(self, fake: FakeElevenLabs, link: Link, voice: str) -> None:
         self._fake, self._link, self._voice = fake, link, voice
         self._script, self._seen = fake.script, fake.seen
-        self._model = parse_qs(link.query)["model_id"][0]
+        query = parse_qs(link.query)
+        self._model = query["model_id"][0]
+        self._is_aligned = query.get("sync_alignment") == ["true"]
         self._texts: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -115,9 +118,12 @@ class _Contexts:
             elif self._script.fault is Fault.HANG:
                 is_abandoned = await _left(self._link)
             else:
-                for part in _parts(self._script.sound_of(text)):
+                sound = self._script.sound_of(text)
+                for start in range(0, len(sound), _PART_BYTES):
+                    part = sound[start : start + _PART_BYTES]
                     audio = base64.b64encode(part).decode()
-                    await self._link.send({"audio": audio, "isFinal": None, "contextId": name})
+                    answer = {"audio": audio, "isFinal": None, "contextId": name}
+                    await self._link.send({**answer, "alignment": self._alignment(text, start)})
                     if self._script.fault is Fault.DROP:
                         await self._link.close(1011)
                         return False
@@ -128,6 +134,20 @@ class _Contexts:
         finally:
             self._seen.end(abandoned=is_abandoned)
         return not is_abandoned
+
+    def _alignment(self, text: str, start: int) -> dict[str, Any] | None:
+        """Of the characters that end in the part from `start` on, with times within it."""
+        each = self._script.tone_bytes_per_character
+        first, end = start // each, min(start + _PART_BYTES, len(text) * each) // each
+        if not self._is_aligned or first == end:
+            return None
+        begins = [max(index * each - start, 0) for index in range(first, end)]
+        ends = [(index + 1) * each - start for index in range(first, end)]
+        return {
+            "chars": list(text[first:end]),
+            "charStartTimesMs": [at // _BYTES_PER_MS for at in begins],
+            "charDurationsMs": [(end - at) // _BYTES_PER_MS for at, end in zip(begins, ends, strict=True)],
+        }
 
 
 class _Scribe:

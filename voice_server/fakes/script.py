@@ -5,6 +5,7 @@ anew for every call, so a fault may be set and taken away while it runs.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -83,6 +84,7 @@ class Seen:
         self.heard_bytes = 0  # of PCM, as it came over the wire
         self.under_way = 0
         self.abandoned = 0  # calls the other side left before the answer was complete
+        self.ended_s = 0.0  # when the last call was over, by `time.perf_counter`
         self._change = asyncio.Event()
 
     def begin(self, call: Call) -> None:
@@ -94,6 +96,7 @@ class Seen:
     def end(self, *, abandoned: bool = False) -> None:
         """A call is over."""
         self.under_way -= 1
+        self.ended_s = time.perf_counter()
         self.abandoned += abandoned
         self._tell()
 

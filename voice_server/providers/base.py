@@ -250,7 +250,10 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class TtsCapabilities:
-    """`rate_hz` is the rate of every chunk. `has_all_voices`: there are no others to be learned of."""
+    """`rate_hz` is the rate of every chunk. `has_all_voices`: there are no others to be learned of.
+
+    `word_times`: its chunks have a `timing`. Of other voices it is estimated from the sound.
+    """
 
     voices: tuple[Voice, ...]
     rate_hz: int
@@ -263,21 +266,25 @@ class TtsCapabilities:
         return tuple(dict.fromkeys(tag for voice in self.voices for tag in voice.languages))
 
 
+Marks = tuple[tuple[float, int], ...]
+"""Positions in audio, in ms, and how many characters of its text are spoken by then; both ascending."""
+
+
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
     """PCM16 mono at the provider's rate, any length.
 
     `piece` counts the texts taken from the iterator: this audio speaks the `piece`-th of them (from 0).
     `ends_piece` is true on the last chunk of its piece. `provider`: whose voice it is, where not plain.
-    `timing`, where the vendor knows: positions within the audio of the piece, in ms, and how many characters
-    of its text are spoken by then.
+    `timing`, with `word_times`: where words of the piece end in its audio, of this chunk, of one before it or
+    of one to come.
     """
 
     pcm: bytes
     piece: int
     ends_piece: bool = False
     provider: str | None = None
-    timing: tuple[tuple[float, int], ...] = ()
+    timing: Marks = ()
 
 
 class TextToSpeech(Provider, Protocol):

@@ -193,18 +193,26 @@ class MeteredTts(_Metered):
     async def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncGenerator[AudioChunk, None]:
         call = self._bill.begin(Use("tts", self.name, getattr(self._inner, "model", "")))
         rate_hz = self.capabilities.rate_hz
+        lengths: list[int] = []
+        begun = 0  # pieces
 
         async def counted() -> AsyncIterator[str]:
             async for piece in text:
+                lengths.append(len(piece))
                 call.add(characters=len(piece))
                 yield piece
 
         try:
             async with aclosing(self._inner.speak(counted(), voice)) as chunks:
                 async for chunk in chunks:
-                    call.add(audio_ms=duration_ms(len(chunk.pcm), rate_hz))
-                    if chunk.provider is not None:
+                    if chunk.provider is not None and chunk.provider != call.use.provider:
+                        if begun:  # each is paid for what it was given; both, for the piece that broke off
+                            call.use = replace(call.use, characters=sum(lengths[:begun]))
+                            self._bill.end(call)
+                            call = self._bill.begin(Use("tts", "", characters=sum(lengths[chunk.piece :])))
                         call.serve(chunk.provider)
+                    begun = chunk.piece + 1
+                    call.add(audio_ms=duration_ms(len(chunk.pcm), rate_hz))
                     yield chunk
         finally:
             self._bill.end(call)

@@ -4,15 +4,19 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 from voice_server.audio.format import BYTES_PER_SAMPLE
-from voice_server.providers.base import AudioChunk
+from voice_server.providers.base import AudioChunk, Marks
 
 MOST_AHEAD_BYTES = 1 << 20
 """Audio waiting for a caller who is being paced: 22 s at 24 kHz. Beyond it the vendor waits."""
 
-Synthesise = Callable[[str], AsyncGenerator[bytes, None]]
-"""Text with something to say in it, to PCM16 in pieces of any length, odd byte counts included."""
+Synthesise = Callable[[str], AsyncGenerator[bytes | Marks, None]]
+"""Text with something to say in it, to PCM16 in pieces of any length, odd byte counts included.
+
+Where words end may come between, before or after the sound it is about.
+"""
 
 
 async def speak_pieces(text: AsyncIterator[str], synthesise: Synthesise) -> AsyncGenerator[AudioChunk, None]:
@@ -40,12 +44,22 @@ async def _fill(chunks: "ChunkQueue", text: AsyncIterator[str], synthesise: Synt
         async for words in text:
             if has_words(words):
                 async with aclosing(synthesise(words)) as audio:
-                    async for pcm in audio:
-                        await chunks.put(pcm, piece)
+                    async for sound in audio:
+                        if isinstance(sound, bytes):
+                            await chunks.put(sound, piece)
+                        else:
+                            chunks.mark(sound)
             chunks.end_piece(piece)
             piece += 1
     finally:
         chunks.end()
+
+
+def token_end(text: str, end: int) -> int:
+    """Where a word that ends at `end` has its punctuation behind it."""
+    while end < len(text) and not (text[end].isspace() or text[end].isalnum()):
+        end += 1
+    return end
 
 
 def has_words(text: str) -> bool:
@@ -65,6 +79,7 @@ class ChunkQueue:
         self._chunks: deque[AudioChunk] = deque()
         self._bytes = 0
         self._carry = b""  # half a sample
+        self._marks: Marks = ()
         self._change = asyncio.Event()
         self._is_over = False
 
@@ -78,15 +93,19 @@ class ChunkQueue:
         while self._bytes >= self._most_bytes:
             await self._changed()
         self._bytes += len(pcm)
-        self._add(AudioChunk(pcm, piece))
+        self._add(AudioChunk(pcm, piece, timing=self._taken_marks()))
+
+    def mark(self, marks: Marks) -> None:
+        """Where words of the present piece end; told with what is added next."""
+        self._marks += marks
 
     def end_piece(self, piece: int) -> None:
         """The audio of `piece` is complete."""
         self._carry = b""
-        pcm = b""
+        last = AudioChunk(b"", piece)
         if self._chunks and self._chunks[-1].piece == piece:
-            pcm = self._chunks.pop().pcm
-        self._add(AudioChunk(pcm, piece, ends_piece=True))
+            last = self._chunks.pop()
+        self._add(replace(last, ends_piece=True, timing=last.timing + self._taken_marks()))
 
     def end(self) -> None:
         """Nothing more comes."""
@@ -103,6 +122,10 @@ class ChunkQueue:
             if self._is_over:
                 return
             await self._changed()
+
+    def _taken_marks(self) -> Marks:
+        marks, self._marks = self._marks, ()
+        return marks
 
     def _add(self, chunk: AudioChunk) -> None:
         self._chunks.append(chunk)

@@ -77,10 +77,12 @@ class SpeechProviders(BaseModel):
     providers: dict[str, str]
     stt: dict[str, str]
     tts: dict[str, str]
+    status: dict[str, dict[str, str]]
+    """By stage and provider: `ok`, or `troubled` while it fails and is left alone."""
 
 
 class ModelInfo(BaseModel):
-    """A language model one may ask for; `provider` is who really answers."""
+    """A language model one may ask for; `provider` is who really answers, and `status` how it does."""
 
     id: str
     name: str
@@ -88,6 +90,7 @@ class ModelInfo(BaseModel):
     provider: str
     max_tokens: int
     context_length: int
+    status: str
 
 
 class Models(BaseModel):
@@ -134,6 +137,7 @@ def discovery_routes(context: RestContext) -> APIRouter:
             providers=found.speech_providers,
             stt={one.name: one.title for one in found.stt},
             tts={one.name: one.title for one in found.tts},
+            status={stage: dict(of) for stage, of in found.status().items() if stage in ("stt", "tts")},
         )
 
     @router.get("/models")
@@ -148,6 +152,7 @@ def discovery_routes(context: RestContext) -> APIRouter:
                     provider=one.provider,
                     max_tokens=one.max_tokens,
                     context_length=one.context_length,
+                    status=found.status()["llm"].get(one.provider, "ok"),
                 )
                 for one in found.models
             ]

@@ -160,16 +160,19 @@ class Mouth:
         if not piece.is_written:
             return
         self._piece_pcm += chunk.pcm
-        if chunk.timing:
-            self._piece_timing = Timing((*self._piece_timing.marks, *chunk.timing))
+        indent = len(piece.text) - len(piece.text.lstrip())  # the voice was not given it
+        learned = tuple((at_ms, indent + characters) for at_ms, characters in chunk.timing)
+        if learned:
+            self._piece_timing = self._piece_timing.then(learned)
         elif chunk.ends_piece and not self._piece_timing.marks:
             self._piece_timing = time_words(bytes(self._piece_pcm), rate_hz, piece.text)
-            begins_ms = self._sent_ms - self._piece_ms
-            self._corrections = tuple(
-                (begins_ms + at_ms, piece.start + characters)
-                for at_ms, characters in self._piece_timing.marks
-                if at_ms <= self._piece_ms
-            )
+            learned = self._piece_timing.marks
+        begins_ms = self._sent_ms - self._piece_ms
+        self._corrections += tuple(
+            (begins_ms + at_ms, piece.start + characters)
+            for at_ms, characters in learned
+            if at_ms <= self._piece_ms  # what went out before it was known
+        )
 
     def _characters(self, length: int, total_ms: float | None) -> int:
         """How many characters of the present piece are spoken with what went out."""

@@ -8,6 +8,7 @@ import asyncio
 import importlib
 import pkgutil
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ KEY = "sk-contract-0123456789"
 """The key every case gives its provider: it must arrive at the fake, and appear in no error."""
 
 ProviderT = TypeVar("ProviderT", bound=Provider)
+
+MOST_CUT_MS = 1_000
+"""100 on a quiet machine; others work here too."""
 
 FAILURES: Mapping[Fault, frozenset[str]] = {
     Fault.REFUSED: frozenset({"provider_unreachable"}),
@@ -95,6 +99,21 @@ def every_failure(role: str) -> list[Any]:
         for fault in FAILURES
         if one.values[0].codes_of(fault)
     ]
+
+
+class Cut:
+    """Measures from when a call is given up to when the vendor sees that it is over."""
+
+    def __init__(self, fake: Fake) -> None:
+        self._fake = fake
+        self._told_s = time.perf_counter()
+
+    async def seen(self) -> None:
+        """Wait until the vendor has seen it; soon enough for a noisy machine."""
+        await self._fake.seen.until(lambda seen: seen.under_way == 0)
+        took_ms = (self._fake.seen.ended_s - self._told_s) * 1000
+        print(f"the vendor saw it after {took_ms:.1f} ms")  # pytest -rP
+        assert 0 < took_ms < MOST_CUT_MS
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from tests.wire.contract.case import KEY, LlmCase, assert_is_ours, bench, every, every_failure
+from tests.wire.contract.case import KEY, Cut, LlmCase, assert_is_ours, bench, every, every_failure
 from voice_server.core.wire import ToolSpec
 from voice_server.errors import ProviderError
 from voice_server.fakes.script import PATIENCE_S, Fault, Script
@@ -92,9 +92,11 @@ async def test_a_cut_reply_is_cut_on_the_wire(case: LlmCase) -> None:
         deltas = at.provider.reply(QUESTION)
         async with asyncio.timeout(PATIENCE_S):
             assert await anext(deltas) == TextDelta(at.script.words[0])
+            cut = Cut(at.fake)
             await deltas.aclose()
             await deltas.aclose()  # once more changes nothing
-        await at.fake.seen.until(lambda seen: seen.abandoned == 1)
+        await cut.seen()
+        assert at.fake.seen.abandoned == 1
 
 
 @each
@@ -102,10 +104,12 @@ async def test_a_model_that_says_nothing_can_be_left(case: LlmCase) -> None:
     async with bench(case, Script(fault=Fault.HANG)) as at:
         waiting = asyncio.create_task(ask(at.provider))
         await at.fake.seen.until(lambda seen: seen.under_way == 1)
+        cut = Cut(at.fake)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        await at.fake.seen.until(lambda seen: seen.abandoned == 1)
+        await cut.seen()
+        assert at.fake.seen.abandoned == 1
 
 
 @pytest.mark.parametrize(("case", "fault"), every_failure("LLM"))

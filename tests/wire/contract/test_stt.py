@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.wire.contract.case import KEY, SttCase, assert_is_ours, bench, every, every_failure
+from tests.wire.contract.case import KEY, Cut, SttCase, assert_is_ours, bench, every, every_failure
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
 from voice_server.core.languages import primary
 from voice_server.errors import ProviderError
@@ -129,7 +129,19 @@ async def test_a_recogniser_that_says_nothing_can_be_left(case: SttCase) -> None
             push(stream, SPEECH)
             stream.flush(1)
             await at.fake.seen.until(lambda seen: seen.under_way >= 1)
-        await at.fake.seen.until(lambda seen: seen.abandoned >= 1)
+            cut = Cut(at.fake)
+        await cut.seen()
+        assert at.fake.seen.abandoned >= 1
+
+
+@each
+async def test_an_utterance_that_is_given_up_is_over_on_the_wire(case: SttCase) -> None:
+    async with bench(case, Script(fault=Fault.STALL)) as at:
+        async with asyncio.timeout(PATIENCE_S), at.provider.open(GERMAN) as stream:
+            push(stream, SPEECH)
+            await at.fake.seen.until(lambda seen: seen.under_way == 1 and seen.heard_bytes >= FRAME_BYTES)
+            cut = Cut(at.fake)
+        await cut.seen()
 
 
 @each

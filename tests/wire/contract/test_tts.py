@@ -1,13 +1,15 @@
 """What every vendor's voice keeps, on its own wire."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from itertools import groupby
 
 import pytest
 
-from tests.wire.contract.case import KEY, TtsCase, assert_is_ours, bench, every, every_failure
+from tests.wire.contract.case import KEY, Cut, TtsCase, assert_is_ours, bench, every, every_failure
+from voice_server.audio.format import duration_ms
 from voice_server.errors import ProviderError
 from voice_server.fakes.script import PATIENCE_S, Fault, Script
 from voice_server.providers.base import AudioChunk, TextToSpeech
@@ -44,6 +46,24 @@ async def test_each_piece_is_spoken_whole_and_in_order(case: TtsCase) -> None:
         spoken = by_piece(await say(at.provider, "Good morning.", "It is noon."))
         assert spoken == [at.script.sound_of("Good morning."), at.script.sound_of("It is noon.")]
         assert {call.key for call in at.fake.seen.calls} == {KEY}
+
+
+@each
+async def test_the_times_of_words_are_told_by_those_who_know_them(case: TtsCase) -> None:
+    pieces = "Well, it's noon.", "Grüße an “alle” 5 & mehr!", "It is noon, it is noon."
+    async with bench(case) as at:
+        chunks = await say(at.provider, *pieces)
+        capabilities = at.provider.capabilities
+        character_ms = duration_ms(at.script.tone_bytes_per_character, capabilities.rate_hz)
+        for number, text in enumerate(pieces):
+            marks = [mark for chunk in chunks if chunk.piece == number for mark in chunk.timing]
+            ends = [word.end() for word in re.finditer(r"\S+", text)] if capabilities.word_times else []
+            assert marks == sorted(set(marks))
+            assert [end for end in ends if end not in {char for _, char in marks}] == []
+            for at_ms, char in marks:
+                assert at_ms == pytest.approx(char * character_ms, abs=character_ms)
+                assert at_ms <= len(text) * character_ms
+        assert capabilities.word_times or not any(chunk.timing for chunk in chunks)
 
 
 @each
@@ -94,9 +114,11 @@ async def test_a_cut_reply_is_cut_on_the_wire(case: TtsCase) -> None:
         chunks = at.provider.speak(texts("Good morning."), at.provider.capabilities.voices[0])
         async with asyncio.timeout(PATIENCE_S):
             assert (await anext(chunks)).pcm
+            cut = Cut(at.fake)
             await chunks.aclose()
             await chunks.aclose()  # once more changes nothing
-        await at.fake.seen.until(lambda seen: seen.abandoned == 1)
+        await cut.seen()
+        assert at.fake.seen.abandoned == 1
 
 
 @each
@@ -104,10 +126,12 @@ async def test_a_voice_that_says_nothing_can_be_left(case: TtsCase) -> None:
     async with bench(case, Script(fault=Fault.HANG)) as at:
         waiting = asyncio.create_task(say(at.provider, "Good morning."))
         await at.fake.seen.until(lambda seen: seen.under_way == 1)
+        cut = Cut(at.fake)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        await at.fake.seen.until(lambda seen: seen.abandoned == 1)
+        await cut.seen()
+        assert at.fake.seen.abandoned == 1
 
 
 @pytest.mark.parametrize(("case", "fault"), every_failure("TTS"))

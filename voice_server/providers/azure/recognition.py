@@ -60,6 +60,8 @@ class Recognition:
         config.output_format = speech.OutputFormat.Detailed  # it has the confidence
         # A clip comes faster than it was spoken; the SDK would hold it back to twice that.
         config.set_property_by_name("SPEECH-TransmitLengthBeforeThrottleMs", "600000")
+        # Who stops has heard enough; the SDK would hold the connection for ten seconds to hear more.
+        config.set_property_by_name("SPEECH-StopRecognitionTimeoutInSeconds", "0")
         form = speech.audio.AudioStreamFormat(STT_RATE_HZ, 16, 1)
         with self._lock:
             if self._is_left:
@@ -86,7 +88,7 @@ class Recognition:
         self._is_left = True
 
     def stop(self) -> None:
-        """Free everything; takes ten seconds when Azure is silent."""
+        """Drop the connection and free everything."""
         with self._lock:
             self._is_left = True
             recognizer, self._recognizer = self._recognizer, None

@@ -3,15 +3,37 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, assert_never
 
 from voice_server.providers.azure.errors import CancelledByAzure, azure_error, told
 from voice_server.providers.azure.options import AzureOptions
 from voice_server.providers.azure.threads import Threads, hop
+from voice_server.providers.base import Marks
+from voice_server.providers.pieces import token_end
 from voice_server.providers.registry import import_vendor
 
-_Told = bytes | CancelledByAzure | None
-"""Audio, the reason why none will come, or the end of a text."""
+_TICKS_PER_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """When a word has been spoken, and up to where in its text it goes."""
+
+    text_id: str
+    end_ms: float
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """The end of a text."""
+
+    text_id: str
+
+
+_Told = bytes | _Word | _Over | CancelledByAzure
+"""Audio, or what is told about it; an error: none will come."""
 
 
 class Synthesis:
@@ -27,17 +49,28 @@ class Synthesis:
         self._is_left = False
         self._synthesizer: Any = None
         self._speaking: Any = None
+        self._text_id = ""  # of the text before
 
-    async def speak(self, words: str) -> AsyncGenerator[bytes, None]:
-        """PCM16 at 24 kHz of one text; only the last may be closed before its end."""
+    async def speak(self, words: str) -> AsyncGenerator[bytes | Marks, None]:
+        """PCM16 at 24 kHz of one text, and where its words end. Only the last may be closed too early."""
         try:
             await self._threads.run(lambda: self._begin(words))
             is_silent = True
-            while (event := await self._told.get()) is not None:
-                if isinstance(event, CancelledByAzure):
-                    raise event
-                is_silent = False
-                yield event
+            while True:
+                match await self._told.get():
+                    case bytes() as pcm:
+                        is_silent = False
+                        yield pcm
+                    case _Word(text_id, end_ms, end):
+                        if text_id != self._text_id:  # the SDK's threads overtake each other
+                            yield ((end_ms, token_end(words, end)),)
+                    case _Over(text_id):
+                        self._text_id = text_id
+                        break
+                    case CancelledByAzure() as error:
+                        raise error
+                    case never:
+                        assert_never(never)
             if is_silent:
                 raise CancelledByAzure("ServiceError", "Invalid response: no audio")
         except CancelledByAzure as error:
@@ -65,7 +98,8 @@ class Synthesis:
         config.set_speech_synthesis_output_format(speech.SpeechSynthesisOutputFormat.Raw24Khz16BitMonoPcm)
         synthesizer = speech.SpeechSynthesizer(config, audio_config=None)
         synthesizer.synthesizing.connect(lambda event: self._tell(event.result.audio_data))
-        synthesizer.synthesis_completed.connect(lambda _: self._tell(None))
+        synthesizer.synthesis_word_boundary.connect(lambda event: self._tell(_word(event)))
+        synthesizer.synthesis_completed.connect(lambda event: self._tell(_Over(event.result.result_id)))
         synthesizer.synthesis_canceled.connect(lambda event: self._tell(_reason(event)))
         return synthesizer
 
@@ -77,6 +111,11 @@ class Synthesis:
 
     def _tell(self, event: _Told) -> None:
         hop(self._loop, self._told.put_nowait, event)
+
+
+def _word(event: Any) -> _Word:
+    end_ms = event.audio_offset / _TICKS_PER_MS + event.duration.total_seconds() * 1000
+    return _Word(event.result_id, end_ms, event.text_offset + event.word_length)
 
 
 def _reason(event: Any) -> CancelledByAzure:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 _THREADS = 16
 _MOST_JOBS = 64
-"""A stop takes ten seconds when Azure is silent; when they pile up, nothing new is begun."""
+"""Should the SDK hang and they pile up, nothing new is begun."""
 
 
 class Threads:

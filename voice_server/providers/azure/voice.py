@@ -100,7 +100,7 @@ class AzureTextToSpeech:
             unknown = Voice(preferred, "azure", preferred, "neutral", (language,))
             known = next((voice for voice in voices if voice.id == preferred), unknown)
             voices = (known, *(voice for voice in voices if voice.id != preferred))
-        return TtsCapabilities(voices, _RATE_HZ, has_all_voices=are_all)
+        return TtsCapabilities(voices, _RATE_HZ, word_times=True, has_all_voices=are_all)
 
 
 def _gender(voice: Any) -> str:

@@ -104,5 +104,8 @@ class ElevenLabsTextToSpeech:
 
     def _with_voices(self, voices: tuple[Voice, ...], *, are_all: bool = True) -> TtsCapabilities:
         return TtsCapabilities(
-            preferred_first(voices, self._options.voice, self._languages), _RATE_HZ, has_all_voices=are_all
+            preferred_first(voices, self._options.voice, self._languages),
+            _RATE_HZ,
+            word_times=self._options.transport == "websocket",
+            has_all_voices=are_all,
         )

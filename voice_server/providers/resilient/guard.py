@@ -10,7 +10,7 @@ import structlog
 from voice_server.errors import ProviderError, ProviderUnavailable, VoiceServerError
 from voice_server.providers.base import Provider
 from voice_server.providers.resilient.breaker import Breaker, Pass, Status
-from voice_server.providers.resilient.policy import Policy, Role
+from voice_server.providers.resilient.policy import NotCalledError, Policy, Role
 
 log = structlog.get_logger()
 
@@ -55,17 +55,17 @@ class Guard(Generic[P]):
             wait_s: for a free slot; None waits as long as it takes.
 
         Raises:
-            ProviderUnavailable: it is left alone for now, or has no slot free; nothing was called.
+            NotCalledError: it is left alone for now, or has no slot free.
             VoiceServerError: what the call raised; what is no error of ours becomes one.
         """
         if (leave := self._breaker.admit(_now_s())) is None:
-            raise self._unavailable("is failing and is left alone for a moment")
+            raise self._not_called("is failing and is left alone for a moment")
         try:
             async with await self._slot(wait_s):
                 yield leave
         except _Busy:
             leave.left(_now_s())
-            raise self._unavailable("has no call to spare") from None
+            raise self._not_called("has no call to spare") from None
         except ProviderError as error:
             if error.retryable or isinstance(error, ProviderUnavailable):
                 leave.failed(_now_s(), error.retry_after_s)
@@ -94,8 +94,8 @@ class Guard(Generic[P]):
             raise _Busy from None
         return _Taken(self._slots)
 
-    def _unavailable(self, why: str) -> ProviderUnavailable:
-        return ProviderUnavailable(f"{self.provider.title} {why}.", stage=self._role)
+    def _not_called(self, why: str) -> NotCalledError:
+        return NotCalledError(f"{self.provider.title} {why}.", stage=self._role)
 
 
 class _Taken:

@@ -4,9 +4,13 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-from voice_server.errors import VoiceServerError
+from voice_server.errors import ProviderUnavailable, VoiceServerError
 
 Role = Literal["stt", "llm", "tts"]
+
+
+class NotCalledError(ProviderUnavailable):
+    """The provider is left alone for now, or has no call to spare: to ask it again at once is no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Policy:
 
         `attempt` counts the calls that failed before this one, `left_s` is what the deadline leaves.
         """
-        if not error.retryable or attempt >= self.retries:
+        if not error.retryable or isinstance(error, NotCalledError) or attempt >= self.retries:
             return None
         wished_s: float | None = getattr(error, "retry_after_s", None)
         if wished_s is None:

@@ -8,6 +8,7 @@ from itertools import count
 
 from voice_server.audio.format import duration_ms
 from voice_server.audio.resample import Resampler
+from voice_server.audio.timing import Timing
 from voice_server.core.playout import whole_words
 from voice_server.errors import ProviderError, ProviderTimeout, VoiceServerError
 from voice_server.providers.base import AudioChunk, TextToSpeech, TtsCapabilities, Voice
@@ -28,8 +29,8 @@ class TextToSpeechChain(Chain[TextToSpeech]):
 
     A voice that fails is followed by one of the same language, and gender where there is one. A piece of
     which nothing was passed on is spoken whole by it; one that was begun is spoken on from the first word
-    that was not, as far as the length of its sound tells. `Voice.languages` begins with the language that is
-    spoken.
+    that was not, as far as its word times tell, or the length of its sound. `Voice.languages` begins with the
+    language that is spoken.
     """
 
     def __init__(
@@ -47,9 +48,9 @@ class TextToSpeechChain(Chain[TextToSpeech]):
         pieces = Pieces(text)
         so_far = _SoFar(self.capabilities.rate_hz)
         try:
-            while not pieces.is_over_at(so_far.piece):
-                piece = pieces[so_far.piece]
-                if piece is not None and (sound := self._phrases.sound_of(piece, voice)) is not None:
+            # No voice is taken before there is something to say: others may want it.
+            while (piece := await pieces.wait(so_far.piece)) is not None:
+                if (sound := self._phrases.sound_of(piece, voice)) is not None:
                     whole = AudioChunk(sound.at(so_far.rate_hz), so_far.piece, ends_piece=True)
                     so_far.add(whole, piece)
                     yield whole
@@ -60,8 +61,8 @@ class TextToSpeechChain(Chain[TextToSpeech]):
                             so_far.add(chunk, pieces[chunk.piece] or "")
                             yield chunk
                 except VoiceServerError:
-                    piece = pieces[so_far.piece]
-                    if piece is None or self._phrases.sound_of(piece, voice) is None:
+                    missing = pieces[so_far.piece]
+                    if missing is None or self._phrases.sound_of(missing, voice) is None:
                         raise
         finally:
             await pieces.close()
@@ -80,6 +81,7 @@ class TextToSpeechChain(Chain[TextToSpeech]):
                     piece, rest = so_far.piece, ""
                 if pieces.is_over_at(piece):
                     return
+                begun = (so_far.piece_ms, len(pieces[piece] or "") - len(rest)) if so_far.piece_ms else None
                 began_s = asyncio.get_running_loop().time()
                 try:
                     reading = Reading(
@@ -87,7 +89,10 @@ class TextToSpeechChain(Chain[TextToSpeech]):
                     )
                     async with aclosing(self._attempt(candidate, reading, so_far, voice)) as chunks:
                         async for chunk in chunks:
-                            yield replace(chunk, piece=piece + chunk.piece)
+                            timing = chunk.timing
+                            if begun is not None and chunk.piece == 0 and timing:
+                                timing = (begun, *((begun[0] + at, begun[1] + char) for at, char in timing))
+                            yield replace(chunk, piece=piece + chunk.piece, timing=timing)
                     return
                 except VoiceServerError as error:
                     failure = failure or error
@@ -131,19 +136,24 @@ class _SoFar:
         self.rate_hz = rate_hz
         self.piece = 0
         self.piece_ms = 0.0
+        self._timing = Timing(())  # of the present piece, where its voice tells it
         self._pace = CHARS_PER_MS
 
     def add(self, chunk: AudioChunk, text: str) -> None:
         """This is passed on; `text` is its piece's."""
         self.piece_ms += duration_ms(len(chunk.pcm), self.rate_hz)
+        self._timing = self._timing.then(chunk.timing)
         if chunk.ends_piece:
             if self.piece_ms:
                 self._pace = len(text) / self.piece_ms
-            self.piece, self.piece_ms = chunk.piece + 1, 0.0
+            self.piece, self.piece_ms, self._timing = chunk.piece + 1, 0.0, Timing(())
 
     def rest(self, text: str) -> str:
         """What of the present piece has not been spoken: whole words, the one that broke off among them."""
-        return text[len(whole_words(text, int(self.piece_ms * self._pace))) :].lstrip()
+        spoken = int(self.piece_ms * self._pace)
+        if self._timing.marks:
+            spoken = self._timing.characters(self.piece_ms)
+        return text[len(whole_words(text, spoken)) :].lstrip()
 
 
 async def _next(
