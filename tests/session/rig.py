@@ -19,6 +19,7 @@ from voice_server.core.pauses import Habits
 from voice_server.core.policy import TurnPolicy
 from voice_server.fakes.spoken import quiet, speak
 from voice_server.ids import ConversationId, new_session_id
+from voice_server.ops.recorder import Recorder
 from voice_server.providers.resilient.chains import llm_chains, stt_chains, tts_chains
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.providers.resilient.policy import Policy
@@ -216,6 +217,7 @@ class House:
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     habits: Habits = field(default_factory=lambda: CallerHabits(100))
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    recorder: Recorder | None = None
 
     def registry(self) -> SessionRegistry:
         stt = stt_chains([self.stt, *self.more_stts], self.policy, lambda name: None)
@@ -241,6 +243,7 @@ class House:
                 self.phrases,
                 templates=self.templates,
                 tools=self.tools,
+                recorder=self.recorder,
             ),
             per_owner=dict.fromkeys(Tier, 10),
         )

@@ -155,15 +155,20 @@ def encode(line: Line, *, keeps_audio: bool = True) -> bytes:
     return msgspec.json.encode(plain) + b"\n"
 
 
-def as_recorded(wishes: Sequence[do.Command]) -> Sequence[Plain]:
-    """What would be read of these wishes, had they been recorded."""
-    told: Sequence[Plain] = msgspec.json.decode(msgspec.json.encode([_plain(one, mark) for one in wishes]))
-    return told
+def as_recorded(told: Sequence[do.Command | on.Event]) -> Sequence[Plain]:
+    """What would be read of these, had they been recorded, audio by its mark."""
+    plain: Sequence[Plain] = msgspec.json.decode(msgspec.json.encode([_plain(one, mark) for one in told]))
+    return plain
 
 
 def mark(audio: bytes) -> str:
     """What stands for audio; a mark's own mark is itself."""
-    return audio.decode() if _MARK.fullmatch(audio) else f"#{blake2b(audio, digest_size=8).hexdigest()}"
+    return audio.decode() if is_mark(audio) else f"#{blake2b(audio, digest_size=8).hexdigest()}"
+
+
+def is_mark(audio: bytes) -> bool:
+    """Whether it stands for audio that was not kept."""
+    return _MARK.fullmatch(audio) is not None
 
 
 def _base64(audio: bytes) -> str:
@@ -261,7 +266,7 @@ def _decode(raw: bytes) -> RecordedStep | Heard | End:
             return End(reason)
         case {"at": float() | int() as at, "position_ms": position_ms, "heard": str(pcm)}:
             return Heard(Instant(at), position_ms, base64.b64decode(pcm, validate=True))
-        case {"at": float() | int() as at, "event": event, "wishes": wishes}:
+        case {"at": float() | int() as at, "event": event, "wishes": list() | None as wishes}:
             return RecordedStep(Instant(at), _read_event(event), wishes)
         case other:
             raise ValueError(other)
