@@ -176,8 +176,6 @@ class Recorder:
         """Write for as long as lines come; gives whether no more will."""
         while (item := self._lines.get(timeout=_TIDIED_EVERY_S)) is not None:
             recording, line = item
-            while self._given_up:
-                self._give_up(self._given_up.popleft(), "the disk is too slow")
             try:
                 self._write(recording, line)
             except OSError as error:
@@ -185,7 +183,15 @@ class Recorder:
             except Exception:
                 log.exception("recorder broke", session=recording.session_id)
                 self._give_up(recording, "the recorder broke")
+            if self._lines.empty():
+                self._give_up_slow()
+        self._give_up_slow()
         return True
+
+    def _give_up_slow(self) -> None:
+        """End those for whose lines there was no room, once all that there was room for is written."""
+        while self._given_up:
+            self._give_up(self._given_up.popleft(), "the disk is too slow")
 
     def _write(self, recording: SessionRecording, line: Line) -> None:
         if isinstance(line, Title):
