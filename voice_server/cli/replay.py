@@ -1,9 +1,11 @@
 """`voice-server replay`: a recorded session once more, through the conversation as it is now."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from voice_server.cli.shared import check_can_write, err, out
@@ -28,6 +30,9 @@ def replay_recording(
             show_default=False,
         ),
     ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Write into FILE what this version answers, as what is right.")
+    ] = False,
 ) -> None:
     """Show what happened in a recorded session, and whether this version decides the same.
 
@@ -54,7 +59,10 @@ def replay_recording(
     if audio is not None:
         audio.write_bytes(mix_down(tape))
         err.print(f"Written to {audio}.", markup=False)
-    if difference is not None:
+    if accept:
+        _accept(file, steps)
+        err.print(f"{file} now holds the answers of this version.", markup=False)
+    elif difference is not None:
         raise typer.Exit(DIFFERENT)
 
 
@@ -66,6 +74,20 @@ def _read(file: Path) -> Tape:
         raise RecordingError(f"{file} cannot be read: {error.strerror}.") from error
     except RecordingError as error:
         raise RecordingError(f"{file}: {error.message}") from error
+
+
+def _accept(file: Path, steps: Sequence[Replayed]) -> None:
+    """The same recording, with these answers."""
+    if broken := next((one for one in steps if one.wishes is None), None):
+        raise RecordingError(f"Step {broken.number} breaks: that is nothing to be accepted.")
+    answers = iter(steps)
+    lines = []
+    for line in file.read_bytes().splitlines(keepends=True):
+        if b'"event":' in line and line.endswith(b"\n"):
+            told = msgspec.json.decode(line) | {"wishes": next(answers).wishes}
+            line = msgspec.json.encode(told) + b"\n"
+        lines.append(line)
+    file.write_bytes(b"".join(lines))
 
 
 def _print_verdict(tape: Tape, steps: list[Replayed], difference: Replayed | None) -> None:
@@ -100,7 +122,7 @@ def _print_json(tape: Tape, steps: list[Replayed], difference: Replayed | None) 
         }
         if not one.is_same:
             told["wishes_now"] = one.wishes
-        print(json.dumps(told, ensure_ascii=False))  # noqa: T201 (as it is, without rich)
+        out.print(json.dumps(told, ensure_ascii=False), markup=False)
     verdict = {
         "session_id": tape.title.session_id,
         "software": tape.title.software,
@@ -110,4 +132,4 @@ def _print_json(tape: Tape, steps: list[Replayed], difference: Replayed | None) 
         "same": difference is None,
         "first_difference": difference.number if difference else None,
     }
-    print(json.dumps(verdict, ensure_ascii=False))  # noqa: T201
+    out.print(json.dumps(verdict, ensure_ascii=False), markup=False)

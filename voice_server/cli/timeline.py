@@ -13,7 +13,12 @@ _INDENT = " " * 11
 
 
 def timeline(tape: Tape) -> Iterator[str]:
-    """Lines: each event with its time in seconds, under it what followed."""
+    """Lines: each event with its time in seconds, under it what followed. Ids without what all share."""
+    for line in _lines(tape):
+        yield line.replace(tape.title.beginning.seed or "\n", "")
+
+
+def _lines(tape: Tape) -> Iterator[str]:
     row: list[tuple[RecordedStep, Plain]] = []
     for step in tape.steps:
         (event,) = as_recorded([step.event])
@@ -39,8 +44,10 @@ def in_words(plain: Plain) -> str:
     match content:
         case {"basis": basis, **rest}:
             content = rest | _basis(basis)
+        case {"message": {"text": text}, **rest}:
+            content = {"text": text} | rest
     if "messages" in content:
-        content = content | {"messages": f"{len(content['messages'] or ())} before"}
+        content = content | {"messages": len(content["messages"] or ())}
     fields = [
         f"{key}={_value(value)}"
         for key, value in content.items()

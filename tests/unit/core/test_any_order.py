@@ -16,7 +16,7 @@ from voice_server.core import wire
 from voice_server.core.conversation import Conversation
 from voice_server.core.policy import ReplyOptions, TurnPolicy
 from voice_server.core.replay import first_difference
-from voice_server.core.tape import Beginning, Step, Title, encode, read
+from voice_server.core.tape import Beginning, Line, Step, Title, encode, read
 from voice_server.core.wire import EndReason, TurnMode
 from voice_server.ids import ConversationId, MessageId, TurnId
 
@@ -376,7 +376,7 @@ class AnyOrder(RuleBasedStateMachine):
         """Written down and read again, it is the same conversation."""
         beginning = Beginning("", ConversationId("c"), self.policy, is_paced=self.is_paced)
         steps = zip(self.replay, wished, strict=True)
-        lines = [
+        lines: list[Line] = [
             Title("", "", "", beginning),
             *(Step(Instant(at), event, wishes) for (event, at), wishes in steps),
         ]
