@@ -122,9 +122,7 @@ class ToolError(VoiceServerError):
 
 
 class RecordingError(VoiceServerError):
-    """A file that is no recording of a session, or not one that this version can read."""
-
-    code = "bad_recording"
+    """A file that is no recording of a session, or not one that this version can read. Never on a wire."""
 
 
 class AudioError(VoiceServerError):

@@ -136,10 +136,15 @@ def test_config_check_fails_where_the_server_would(tmp_path: Path) -> None:
     shown = run.invoke(
         commands.cli,
         ["config", "check"],
-        env={"VOICE_SERVER_HOST": "0.0.0.0", "VOICE_SERVER_MODELS_DIR": str(tmp_path)},
+        env={
+            "VOICE_SERVER_HOST": "0.0.0.0",
+            "VOICE_SERVER_MODELS_DIR": str(tmp_path),
+            "VOICE_SERVER_RECORDING__FOLDER": "/dev/null/recordings",
+        },
     )
     assert shown.exit_code == 1
     for sentence in (
+        "recording.folder is /dev/null/recordings",
         "VOICE_SERVER_API_KEYS",
         "models pull silero-vad",
         "models pull qwen-1.5b",

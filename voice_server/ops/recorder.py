@@ -25,7 +25,7 @@ from voice_server.core.conversation import Conversation
 from voice_server.core.tape import Beginning, End, Heard, Line, Step, Title, encode
 from voice_server.errors import ConfigurationError
 
-__all__ = ["Recorder", "RecorderLimits", "SessionRecording"]
+__all__ = ["Recorder", "RecorderLimits", "SessionRecording", "make_folder"]
 
 log = structlog.get_logger()
 
@@ -108,11 +108,27 @@ class SessionRecording:
             self.is_over = True
 
 
+def make_folder(folder: Path) -> None:
+    """Where recordings may be written.
+
+    Raises:
+        ConfigurationError: they cannot be.
+    """
+    try:
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"recording.folder is {folder}, where no folder can be made: {error.strerror}."
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"recording.folder is {folder}, where nothing can be written.")
+
+
 class Recorder:
     """All recordings: a file a session in one folder, which only its owner may read.
 
     Raises:
-        ConfigurationError: nothing can be written to the folder.
+        ConfigurationError: see `make_folder`.
     """
 
     def __init__(self, folder: Path, limits: RecorderLimits, clock: Clock) -> None:
@@ -123,19 +139,13 @@ class Recorder:
         self._given_up: deque[SessionRecording] = deque()  # there was no room in the queue
         self._open: dict[str, SessionRecording] = {}
         self._total_bytes = 0
-        try:
-            folder.mkdir(0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(
-                f"recording.folder is {folder}, where no folder can be made: {error.strerror}."
-            ) from error
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise ConfigurationError(f"recording.folder is {folder}, where nothing can be written.")
+        make_folder(folder)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     def start(self) -> None:
         """Begin to write; before that, lines wait."""
         self._thread.start()
+        log.info("sessions are recorded", folder=str(self._folder))
 
     def open(self, session_id: str, beginning: Beginning) -> SessionRecording:
         """Record a session from its beginning on."""
