@@ -11,6 +11,7 @@
     ├── NotFoundError           an id that names nothing the caller may see
     ├── ToolError               a tool of the server could not do what the model asked of it
     ├── StoreError              the database does not take or give anything now
+    ├── RecordingError          a file that is no recording of a session, or not one that can be read
     ├── AudioError              bytes that are not the audio they claim to be, or hold no speech
     └── ProviderError           a speech-to-text, language or text-to-speech provider failed
         ├── ProviderTimeout     … by saying nothing within its deadline
@@ -118,6 +119,10 @@ class ToolError(VoiceServerError):
     """A tool could not do what the language model asked. The model is told the sentence, no client is."""
 
     stage: Stage = "llm"
+
+
+class RecordingError(VoiceServerError):
+    """A file that is no recording of a session, or not one that this version can read. Never on a wire."""
 
 
 class AudioError(VoiceServerError):

@@ -3,10 +3,12 @@
 import asyncio
 import io
 import wave
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from tests.fakes.journal import MemoryJournal
@@ -17,8 +19,11 @@ from voice_server.core import wire
 from voice_server.core.caller import Caller, Tier
 from voice_server.core.pauses import Habits
 from voice_server.core.policy import TurnPolicy
+from voice_server.core.replay import first_difference
+from voice_server.core.tape import read
 from voice_server.fakes.spoken import quiet, speak
 from voice_server.ids import ConversationId, new_session_id
+from voice_server.ops.recorder import Recorder, RecorderLimits
 from voice_server.providers.resilient.chains import llm_chains, stt_chains, tts_chains
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.providers.resilient.policy import Policy
@@ -217,6 +222,8 @@ class House:
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     habits: Habits = field(default_factory=lambda: CallerHabits(100))
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    recorder_limits: RecorderLimits = RecorderLimits()
+    recorder: Recorder | None = None
 
     def registry(self) -> SessionRegistry:
         most_calls = self.most_calls.get
@@ -241,6 +248,7 @@ class House:
                 self.phrases,
                 templates=self.templates,
                 tools=self.tools,
+                recorder=self.recorder,
             ),
             per_owner=dict.fromkeys(Tier, 10),
         )
@@ -280,9 +288,43 @@ async def calling(
     is_paced: bool = True,
     opens_stream: bool = True,
     caller: Caller | None = None,
+    recorded_in: Path | None = None,
 ) -> AsyncIterator[Call]:
-    """A call, its microphone open, that is over at the end."""
+    """A call, its microphone open, that is over at the end. Replayed, it must decide the same again."""
     house = house or House()
+    with recording(house, recorded_in):
+        async with _calling(
+            house, changes, greeting, conversation_id, is_paced, opens_stream, caller
+        ) as call:
+            yield call
+
+
+@contextmanager
+def recording(house: House, kept_in: Path | None) -> Iterator[None]:
+    """Every session of this house is recorded, and replayed in the end."""
+    with TemporaryDirectory() as temporary:
+        folder = kept_in or Path(temporary)
+        house.recorder = Recorder(folder, house.recorder_limits, LoopClock())
+        house.recorder.start()
+        yield
+        house.recorder.close()
+        files = list(folder.iterdir())
+        assert files
+        for file in files:
+            with file.open("rb") as lines:
+                assert first_difference(read(lines)) is None
+
+
+@asynccontextmanager
+async def _calling(
+    house: House,
+    changes: wire.Changes,
+    greeting: str | None,
+    conversation_id: str | None,
+    is_paced: bool,
+    opens_stream: bool,
+    caller: Caller | None,
+) -> AsyncIterator[Call]:
     registry = house.registry()
     init = wire.Init(conversation_id=conversation_id, changes=changes, greeting=greeting)
     call = await house.call(registry, init, is_paced=is_paced, caller=caller)

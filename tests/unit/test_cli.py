@@ -136,10 +136,15 @@ def test_config_check_fails_where_the_server_would(tmp_path: Path) -> None:
     shown = run.invoke(
         commands.cli,
         ["config", "check"],
-        env={"VOICE_SERVER_HOST": "0.0.0.0", "VOICE_SERVER_MODELS_DIR": str(tmp_path)},
+        env={
+            "VOICE_SERVER_HOST": "0.0.0.0",
+            "VOICE_SERVER_MODELS_DIR": str(tmp_path),
+            "VOICE_SERVER_RECORDING__FOLDER": "/dev/null/recordings",
+        },
     )
     assert shown.exit_code == 1
     for sentence in (
+        "recording.folder is /dev/null/recordings",
         "VOICE_SERVER_API_KEYS",
         "models pull silero-vad",
         "models pull qwen-1.5b",
@@ -180,3 +185,58 @@ def test_a_manifest_of_the_spoken_data_names_every_recording() -> None:
         with wave.open(str(data / one["file"])) as sound:
             assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (16_000, 1, 2)
             assert sound.getnframes() < 3 * 16_000
+
+
+RECORDING = Path(__file__).parents[1] / "data" / "recordings" / "interruption.jsonl"
+
+
+def test_a_replay_tells_what_was_decided_and_why() -> None:
+    ended = run.invoke(commands.cli, ["replay", str(RECORDING)])
+    assert ended.exit_code == 0
+    assert 'text="What is the capital of France?" language="en"' in ended.stdout
+    assert 'after="382 ms of silence (sounds_finished)"' in ended.stdout
+    assert "every one is answered as it was then" in ended.stderr
+
+
+def test_a_replay_that_differs_shows_the_first_difference_until_it_is_accepted(tmp_path: Path) -> None:
+    file = tmp_path / "other.jsonl"
+    file.write_bytes(RECORDING.read_bytes().replace(b'"until_ms":8220.0', b'"until_ms":8000.0'))
+    ended = run.invoke(commands.cli, ["replay", str(file)])
+    assert ended.exit_code == 1
+    shown = ended.stderr.splitlines()[-3:]
+    assert "is answered otherwise: SpeechStopped" in shown[0]
+    assert shown[1:] == ["  then: WatchSilence until_ms=8000", "  now:  WatchSilence until_ms=8220"]
+    as_json = run.invoke(commands.cli, ["replay", str(file), "--json"]).stdout.splitlines()
+    different = [step for line in as_json[:-1] if not (step := json.loads(line))["same"]]
+    assert len(different) == 1 and different[0]["wishes_now"] != different[0]["wishes"]
+    assert run.invoke(commands.cli, ["replay", str(file), "--accept"]).exit_code == 0
+    assert file.read_bytes() == RECORDING.read_bytes()
+    assert run.invoke(commands.cli, ["replay", str(file)]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(None, "cannot be read"), (b"RIFF", "not a recording"), (b'{"format":99}\n', "has the format 99")],
+)
+def test_what_is_no_recording_is_said_in_a_sentence(
+    content: bytes | None,
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "call.jsonl"
+    if content is not None:
+        file.write_bytes(content)
+    assert sentence in fails(capsys, monkeypatch, "replay", str(file))
+
+
+def test_a_recording_without_sound_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "sys.argv", ["voice-server", "replay", str(RECORDING), "--audio", str(tmp_path / "a")]
+    )
+    with pytest.raises(SystemExit) as ended:
+        commands.main()
+    assert "holds no audio" in str(ended.value.code)

@@ -20,6 +20,7 @@ from voice_server.app.limits import (
 from voice_server.app.phrases import prerender
 from voice_server.app.platform import build_platform
 from voice_server.app.providers import chained
+from voice_server.app.recorder import open_recorder
 from voice_server.app.rest_server import bind, rest_server
 from voice_server.app.sockets import RestSockets, Sockets
 from voice_server.app.tools import load_tools
@@ -82,6 +83,7 @@ class VoiceServer:
             self._workers,
             is_busy=lambda: self.sessions.count > 0,
         )
+        self._recorder = open_recorder(settings, clock)
         equipment = Equipment(
             catalogue,
             default,
@@ -99,6 +101,7 @@ class VoiceServer:
             tools=self.tools,
             watchers=watchers,
             suppress=open_rnnoise() if settings.turn_detection.suppress_noise else None,
+            recorder=self._recorder,
         )
         self.sessions = SessionRegistry(equipment, sessions_per_owner(settings))
         self._sockets = Sockets(
@@ -122,6 +125,9 @@ class VoiceServer:
             stack.callback(self._workers.shutdown, wait=False, cancel_futures=True)
             if self._tracer is not None:
                 stack.callback(self._tracer.close)
+            if self._recorder is not None:
+                self._recorder.start()
+                stack.push_async_callback(asyncio.to_thread, self._recorder.close)
             for provider in self._providers:
                 stack.push_async_callback(provider.close)
             await stack.enter_async_context(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from voice_server import __version__
-from voice_server.cli import bench, call, chat, config, fakes, keys, models, serve, speech
+from voice_server.cli import bench, call, chat, config, fakes, keys, models, replay, serve, speech
 from voice_server.client import ClientError, ConnectionLost
 from voice_server.errors import VoiceServerError
 
@@ -27,6 +27,7 @@ cli.command()(chat.chat)
 cli.command()(speech.transcribe)
 cli.command()(speech.say)
 cli.command()(fakes.fakes)
+cli.command("replay")(replay.replay_recording)
 cli.add_typer(models.cli, name="models")
 cli.add_typer(keys.cli, name="keys")
 cli.add_typer(config.cli, name="config")

@@ -8,6 +8,7 @@ from rich.table import Table
 from voice_server import app as wiring
 from voice_server.cli.shared import ConfigFile, err, out, run
 from voice_server.errors import ConfigurationError, ModelFileError
+from voice_server.ops.recorder import make_folder
 from voice_server.providers.local.weights import WeightStore
 from voice_server.settings import Settings, explain, load_settings, unknown_variables
 
@@ -81,6 +82,11 @@ def faults_of(settings: Settings) -> Iterator[str]:
         yield error.message
     try:
         wiring.load_tools(settings)
+    except ConfigurationError as error:
+        yield error.message
+    try:
+        if settings.recording.folder is not None:
+            make_folder(settings.recording.folder)
     except ConfigurationError as error:
         yield error.message
     store = WeightStore(settings.models_dir)

@@ -158,7 +158,7 @@ class Conversation:
             case on.ConversationChanged(conversation_id, messages):
                 self._interrupt("message", now)
                 self.answering.drop_draft()
-                self.memory.change(conversation_id, tuple(messages))
+                self.memory.change(conversation_id, messages)
             case on.Detached(at_ms):
                 self._finish_utterance(at_ms)
                 self.answering.detach(now)

@@ -5,7 +5,6 @@ Positions (`at_ms`) are milliseconds of the input stream; nothing here carries t
 `generation` names a reply; facts about a reply that is over are dropped by the conversation.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voice_server.core.history import Message
@@ -173,7 +172,7 @@ class ConversationChanged:
     """Another conversation is taken up, with what was said in it."""
 
     conversation_id: ConversationId
-    messages: Sequence[Message]
+    messages: tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True)

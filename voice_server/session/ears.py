@@ -32,6 +32,8 @@ Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 Score = Callable[[bytes], Awaitable[float]]
 Serve = Callable[[str, str, int | None], None]
 """Takes the stage, who does its work, and the utterance if it is for one."""
+Overhear = Callable[[float | None, bytes], None]
+"""Takes what is heard (PCM16 16 kHz) and where in the input stream it begins; None: it is a clip."""
 
 _DETECTION_MS = 400  # how late an edge may be told; the beginning of the voice must still be at hand then
 _SCORED_MS = 8_000  # what the end-of-turn model looks at
@@ -55,6 +57,7 @@ class Ears:
     Args:
         score: how finished an utterance sounds (PCM16 16 kHz); None where there is no such model.
         suppress: makes what takes the noise out of a stream; None where it is to stay.
+        overhear: told of all that is heard, where somebody wants to know.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Ears:
         limits: SessionLimits,
         serve: Serve,
         suppress: Callable[[], NoiseSuppressor] | None = None,
+        overhear: Overhear | None = None,
     ) -> None:
         self._emit = emit
         self._spawn = spawn
@@ -78,6 +82,7 @@ class Ears:
         self._choice: Choice | None = None
         self._suppress = suppress
         self._suppressor: NoiseSuppressor | None = None
+        self._overhear = overhear
         self._decoder: InputDecoder | None = None
         self._detector: VoiceDetector | None = None
         self._origin_ms = 0.0  # where the detector began to count
@@ -174,6 +179,8 @@ class Ears:
         if not pcm:
             return
         began_ms = self._position_ms
+        if self._overhear is not None:
+            self._overhear(began_ms, pcm)
         self._position_ms += len(pcm) / _BYTES_PER_MS
         self._recent += pcm
         if self._current is not None:
@@ -277,6 +284,8 @@ class Ears:
 
     def hear_clip(self, command: do.TranscribeClip, pcm: bytes, choice: Choice) -> None:
         """Transcribe a recording."""
+        if self._overhear is not None:
+            self._overhear(None, pcm)
         hearing = self._start(command.utterance, choice)
         hearing.push(pcm)
         hearing.settle(command.revision)

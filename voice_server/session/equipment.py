@@ -9,6 +9,7 @@ from voice_server.clock import Clock
 from voice_server.core.journal import Journal
 from voice_server.core.pauses import Habits
 from voice_server.core.usage import Unmetered, UsageMeter
+from voice_server.ops.recorder import Recorder
 from voice_server.ops.turns import TurnWatcher
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.session.choice import Catalogue, Choice
@@ -40,3 +41,4 @@ class Equipment:
     tools: ToolBox = field(default_factory=ToolBox)
     watchers: Sequence[TurnWatcher] = ()
     suppress: Callable[[], NoiseSuppressor] | None = None
+    recorder: Recorder | None = None

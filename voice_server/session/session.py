@@ -8,16 +8,16 @@ session outlives its connection: it speaks into its outbox, and whoever is attac
 import asyncio
 import math
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
 from voice_server.core import events as on
 from voice_server.core import wire
 from voice_server.core.caller import Caller
-from voice_server.core.conversation import Conversation
-from voice_server.core.history import History
+from voice_server.core.commands import Command
 from voice_server.core.journal import Remembered
+from voice_server.core.tape import Beginning
 from voice_server.core.usage import Standing
 from voice_server.errors import VoiceServerError
 from voice_server.ids import ConversationId, SessionId
@@ -85,15 +85,17 @@ class Session:
         )
         self.outbox = Outbox(self._clock, limits.replay_bytes, limits.replay_ms)
         self._telling = Telling(equipment.journal, caller, self._put)
-        self._conversation = Conversation(
+        beginning = Beginning(
             session_id.removeprefix("sess_"),
             remembered.id,
             self._terms.choice.policy,
-            History(tuple(remembered.messages)),
-            pauses=equipment.habits.pauses(caller.owner, self.user_id),
-            is_paced=is_paced,
-            language=self._terms.choice.language,
+            tuple(remembered.messages),
+            equipment.habits.pauses(caller.owner, self.user_id),
+            is_paced,
+            self._terms.choice.language,
         )
+        self._conversation = beginning.conversation()
+        self._recording = equipment.recorder.open(session_id, beginning) if equipment.recorder else None
         self._presence = Presence(
             self.outbox, limits.resume_window_ms, self._spawn, self._come_back, self._leave, self.end
         )
@@ -116,6 +118,7 @@ class Session:
             limits,
             self._serve,
             equipment.suppress,
+            self._recording.hear if self._recording else None,
         )
         self._timelines = Timelines(self._clock, self._ears.moment_of)
         self._microphone = Microphone(self._ears, self._emit, self._clock, limits.input_ahead_ms)
@@ -189,7 +192,8 @@ class Session:
     @property
     def config(self) -> dict[str, Any]:
         """The settings in force, as the caller is told."""
-        return self._terms.choice.described()
+        is_recorded = self._recording is not None and not self._recording.is_over
+        return self._terms.choice.described() | ({"recorded": True} if is_recorded else {})
 
     @property
     def is_over(self) -> bool:
@@ -204,6 +208,13 @@ class Session:
 
     async def run(self, started: asyncio.Event | None = None) -> None:
         """Live until ended, idle for too long, too old, or left alone for too long."""
+        try:
+            await self._live_on(started)
+        finally:
+            if self._recording is not None:
+                self._recording.close(self.end_reason if self.is_over else "failed")
+
+    async def _live_on(self, started: asyncio.Event | None) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             warming = Warming(self._terms.choice)
@@ -344,7 +355,7 @@ class Session:
         self._telling.begin(joined, self.user_id)
         await self._terms.join(joined.wishes)
         self._heed_terms()
-        self._emit(on.ConversationChanged(joined.id, joined.messages))
+        self._emit(on.ConversationChanged(joined.id, tuple(joined.messages)))
         self._telling.report_missing(joined)
 
     # ── The conversation ─────────────────────────────────────────────────────────────────────────
@@ -357,12 +368,18 @@ class Session:
         self._is_stepping = True
         try:
             while self._pending:
-                for command in self._conversation.step(self._pending.popleft(), self._clock.now()):
+                for command in self._step(self._pending.popleft()):
                     self._deeds.carry_out(command)
         finally:
             self._is_stepping = False
         self._silence.watch(self._patience.is_tried)
         self._set_alarm()
+
+    def _step(self, event: on.Event) -> Sequence[Command]:
+        now = self._clock.now()
+        if self._recording is None:
+            return self._conversation.step(event, now)
+        return self._recording.step(self._conversation, event, now)
 
     def _set_alarm(self) -> None:
         if self._wake is not None:

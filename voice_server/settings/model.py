@@ -20,6 +20,7 @@ from voice_server.settings.tables import (
     Chat,
     Deadlines,
     Limits,
+    Recording,
     Resilience,
     Switching,
     Table,
@@ -177,6 +178,7 @@ class Settings(BaseSettings):
     switching: Switching = Switching()
     resilience: Resilience = Resilience()
     chat: Chat = Chat()
+    recording: Recording = Recording()
     tools: Tools = Tools()
     vendors: Vendors = Vendors()
 

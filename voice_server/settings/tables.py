@@ -4,6 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from voice_server.settings.kinds import OptionalFile
+
 KIB, MIB = 1024, 1024 * 1024
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -261,3 +263,22 @@ class Resilience(Table):
     prerender: bool = True
     """Have a few sentences, such as apologies, spoken in advance for each voice and language in use, so that
     they can be heard when nothing else can."""
+
+
+class Recording(Table):
+    """What of sessions is kept for `voice-server replay`. It holds what was said, so it is off by default."""
+
+    folder: OptionalFile = None
+    """Folder of the recordings, a file a session; empty records nothing. They hold what callers and the
+    server said, in words and sound; only the server's own user may read them."""
+    audio: bool = True
+    """Keep the sound too, about 3 MB a minute of the caller's stream and 4 MB a minute of replies; without
+    it, the words and what was decided."""
+    session_mb: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """Largest recording of one session; there it ends, and the session goes on."""
+    total_mb: Annotated[int, Field(ge=1, le=10_000_000)] = 2048
+    """All recordings together; the oldest are deleted to make room."""
+    keep_days: Annotated[float, Field(ge=0, le=36_500)] = 30
+    """Recordings older than this are deleted; 0 keeps them while there is room."""
+    lines_waiting: Annotated[int, Field(ge=100, le=1_000_000)] = 2_000
+    """Events and seconds of sound that may wait for a slow disk; when it is slower, recordings end."""

@@ -1,5 +1,6 @@
 """Whatever comes, in whatever order: the rules of the wire hold, only what was heard is remembered."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,6 +15,8 @@ from voice_server.core import events as on
 from voice_server.core import wire
 from voice_server.core.conversation import Conversation
 from voice_server.core.policy import ReplyOptions, TurnPolicy
+from voice_server.core.replay import first_difference
+from voice_server.core.tape import Beginning, Line, Step, Title, encode, read
 from voice_server.core.wire import EndReason, TurnMode
 from voice_server.ids import ConversationId, MessageId, TurnId
 
@@ -365,7 +368,19 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.status in (None, wire.StatusKind.LISTENING)
         assert self.state.answering.draft is None
         again = self.fresh()
-        assert [one for event, now in self.replay for one in again.step(event, Instant(now))] == self.wished
+        wished = [again.step(event, Instant(now)) for event, now in self.replay]
+        assert [one for each in wished for one in each] == self.wished
+        self.judge_recording(wished)
+
+    def judge_recording(self, wished: Sequence[Sequence[do.Command]]) -> None:
+        """Written down and read again, it is the same conversation."""
+        beginning = Beginning("", ConversationId("c"), self.policy, is_paced=self.is_paced)
+        steps = zip(self.replay, wished, strict=True)
+        lines: list[Line] = [
+            Title("", "", "", beginning),
+            *(Step(Instant(at), event, wishes) for (event, at), wishes in steps),
+        ]
+        assert first_difference(read(encode(line) for line in lines)) is None
 
 
 AnyOrder.TestCase.settings = settings(max_examples=120, stateful_step_count=60)
