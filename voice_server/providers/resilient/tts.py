@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import replace
 from itertools import count
 
 from voice_server.audio.format import duration_ms
@@ -87,7 +86,7 @@ class TextToSpeechChain(Chain[TextToSpeech]):
                     )
                     async with aclosing(self._attempt(candidate, reading, so_far, voice)) as chunks:
                         async for chunk in chunks:
-                            yield replace(chunk, piece=piece + chunk.piece)
+                            yield chunk
                     return
                 except VoiceServerError as error:
                     failure = failure or error
@@ -119,7 +118,8 @@ class TextToSpeechChain(Chain[TextToSpeech]):
                         reading.finished = chunk.piece + 1
                     if pcm:
                         leave.answered()
-                    yield AudioChunk(pcm, chunk.piece, chunk.ends_piece, tts.name, chunk.timing)
+                    piece = reading.start + chunk.piece
+                    yield AudioChunk(pcm, piece, chunk.ends_piece, tts.name, chunk.timing)
             if not reading.is_over:
                 raise ProviderError("The voice ended before the text did.", stage="tts")
 
