@@ -313,5 +313,6 @@ class Connection:
             if session is None or not session.is_over:
                 writer.cancel()
             await asyncio.wait({writer})
+            self._writer = None  # it ends in an error that knows it: a circle that would outlive the call
         if self._closing is not None:
             await asyncio.wait({self._closing})
