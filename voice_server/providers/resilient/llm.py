@@ -15,6 +15,7 @@ from voice_server.providers.base import (
     ReplyUsage,
     ServedBy,
 )
+from voice_server.providers.resilient.begun import Begun
 from voice_server.providers.resilient.chain import Candidate, Chain
 
 Answer = AsyncGenerator[ReplyDelta, None]
@@ -102,11 +103,13 @@ class LanguageModelChain(Chain[LanguageModel]):
     @staticmethod
     async def _next(deltas: Answer, gap_ms: float | None, due_s: float) -> ReplyDelta | None:
         """The next delta, within the gap that is allowed, or until the first one is due."""
+        if (delta := Begun(anext(deltas, None))).is_over:
+            return await delta
         if gap_ms is not None:
             due_s = asyncio.get_running_loop().time() + gap_ms / 1000
         try:
             async with asyncio.timeout_at(due_s):
-                return await anext(deltas, None)
+                return await delta
         except TimeoutError as error:
             raise ProviderTimeout("The language model was silent for too long.", stage="llm") from error
 

@@ -11,6 +11,7 @@ from voice_server.core.playout import whole_words
 from voice_server.errors import ProviderError, ProviderTimeout, VoiceServerError
 from voice_server.providers.base import AudioChunk, TextToSpeech, TtsCapabilities, Voice
 from voice_server.providers.pieces import has_words
+from voice_server.providers.resilient.begun import Begun
 from voice_server.providers.resilient.chain import Candidate, Chain
 from voice_server.providers.resilient.guard import Guard
 from voice_server.providers.resilient.languages import voice_like
@@ -150,11 +151,13 @@ async def _next(
     chunks: AsyncGenerator[AudioChunk, None], reading: Reading, allowed_ms: float
 ) -> AudioChunk | None:
     """The next audio. Only while the voice has text to work on does the deadline run."""
+    if (chunk := Begun(anext(chunks, None))).is_over:
+        return await chunk
     allowed_s = allowed_ms / 1000
     try:
         async with asyncio.timeout(None if reading.is_starved else allowed_s) as patience:
             reading.begin_patience = lambda: _allow(patience, allowed_s)
-            return await anext(chunks, None)
+            return await chunk
     except TimeoutError as error:
         if not patience.expired():
             raise
