@@ -27,7 +27,8 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from voice_server.bench.callers import Crowd, Heard, Load, Mode, NativeWire, Report, Wire
+from voice_server.bench.callers import Crowd, Load, Report
+from voice_server.bench.wires import Heard, Mode, NativeWire, Wire
 from voice_server.bench.work import LIFELIKE, Work
 from voice_server.providers.local.weights import WeightStore
 

@@ -74,7 +74,21 @@ async def test_the_pipeline_does_not_wait_for_it() -> None:
     async with calling() as quick:
         await quick.say("Hello")
         await quick.until(wire.Metrics)
-    assert slow.when(wire.AudioOut) <= quick.when(wire.AudioOut) + 220  # once, not once for every stage
+    assert slow.when(wire.AudioOut) <= quick.when(wire.AudioOut) + 20  # nor does the sound
+    assert slow.when(wire.TranscriptionOut) >= quick.when(wire.TranscriptionOut) + 180
+    ends = [one for one in kinds(slow.outputs) if one in ("AiResponse", "AudioEnd", "Metrics")]
+    assert ends == ["AiResponse", "AudioEnd", "Metrics"]
+
+
+async def test_sound_does_not_overtake_the_end_of_the_sound_before_it() -> None:
+    async with calling(House(journal=SlowJournal(takes_ms=240))) as call:
+        await call.say("Hello", then_quiet_ms=600)
+        await call.until(wire.AudioOut)
+        assert not call.all(wire.AiResponse)  # it waits to be saved, and the end of its sound behind it
+        await call.send(wire.TextIn("Stop that"))
+        await call.until(wire.Metrics, 2)
+        sounds = [one for one in kinds(call.outputs) if one in ("AudioStart", "AudioEnd")]
+        assert sounds == ["AudioStart", "AudioEnd"] * 2
 
 
 async def test_the_end_waits_for_what_is_being_saved() -> None:

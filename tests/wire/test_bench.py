@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from voice_server.bench.callers import Crowd, Load, Mode, NativeWire
+from voice_server.bench.callers import Crowd, Load
 from voice_server.bench.host import null_server
+from voice_server.bench.wires import Mode, NativeWire
 from voice_server.bench.work import LIFELIKE, NONE, Work
 from voice_server.cli.commands import cli
 

@@ -60,14 +60,17 @@ def time_words(pcm: bytes, rate_hz: int, text: str) -> Timing:
     first = 0
     for (start_ms, end_ms), last in zip(stretches, lasts, strict=True):
         spoken = np.cumsum(weights[first : last + 1])
-        ends_ms = start_ms + (end_ms - start_ms) * spoken / spoken[-1]
-        marks += [(float(at), words[first + index][1]) for index, at in enumerate(ends_ms)]
+        ends_ms = (start_ms + (end_ms - start_ms) * spoken / spoken[-1]).tolist()
+        marks += [(at, end) for at, (_, end) in zip(ends_ms, words[first : last + 1], strict=True)]
         first = last + 1
     return Timing((*marks[:-1], (marks[-1][0], len(text))))
 
 
 def _weight(word: str) -> float:
-    letters = sum(_OF_DIGIT if one.isdigit() else 1.0 for one in word if one.isalnum())
+    if word.isalpha():
+        letters = float(len(word))
+    else:
+        letters = sum(_OF_DIGIT if one.isdigit() else 1.0 for one in word if one.isalnum())
     if word.isupper() and len(word) > 1:
         letters *= _OF_CAPITAL
     return _SYLLABLE_LETTERS + letters
@@ -94,6 +97,8 @@ def _share_out(
     weights: NDArray[np.float64], is_marked: list[bool], stretches: list[tuple[float, float]]
 ) -> list[int]:
     """The last word of each stretch, so that no word is much faster than the others."""
+    if len(stretches) == 1:
+        return [len(weights) - 1]
     lengths = np.array([end_ms - start_ms for start_ms, end_ms in stretches])
     expected = np.concatenate(([0.0], np.cumsum(weights * lengths.sum() / weights.sum())))
     typical_ms = lengths.sum() / len(weights)

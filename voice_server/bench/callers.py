@@ -8,123 +8,23 @@ import asyncio
 import base64
 import os
 import random
-import struct
 import time
 import wave
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Literal, Protocol, cast
+from typing import cast
 
-import msgspec
-
-from voice_server.bench import work
+from voice_server.bench import frames, work
 from voice_server.bench.usage import usage_of
-
-Mode = Literal["ptt", "vad"]
+from voice_server.bench.wires import Heard, Mode, Wire
 
 _BUCKETS = 10  # the callers are spread over the 20 ms of a frame
 _REST_S = 0.5
 _BARGE_AFTER_S = 0.6
 _LOST_AFTER_S = 10.0
 _LONGEST_REPLY_S = 60.0
-_KEY = b"\x37\xfa\x21\x3d"
-_TEXT, _BINARY, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
-
-
-class Heard(Enum):
-    """What a message of the server means to a caller."""
-
-    READY = auto()
-    AUDIO = auto()
-    INTERRUPTED = auto()
-    WHOLE = auto()  # no more audio of this reply comes
-    TIMINGS = auto()
-    OTHER = auto()
-
-
-class Wire(Protocol):
-    """How one kind of server is spoken to; texts are sent as they are."""
-
-    def hello(self, mode: Mode) -> Sequence[str]:
-        """Said as soon as the socket is open."""
-        ...
-
-    def on_ready(self) -> Sequence[str]:
-        """Said once the server is ready, before any audio."""
-        ...
-
-    def begin(self) -> str:
-        """The button goes down."""
-        ...
-
-    def end(self) -> str:
-        """The button comes up."""
-        ...
-
-    def meaning(self, text: str) -> Heard:
-        """What a text message says. Binary messages are audio."""
-        ...
-
-    def timings(self, text: str) -> Mapping[str, float]:
-        """The milliseconds of each stage, of a message that tells them."""
-        ...
-
-
-class _Typed(msgspec.Struct):
-    type: str
-
-
-class _Timings(msgspec.Struct):
-    endpoint_ms: float | None = None
-    stt_ms: float | None = None
-    llm_first_token_ms: float | None = None
-    tts_first_audio_ms: float | None = None
-    response_ms: float | None = None
-
-
-_TYPED = msgspec.json.Decoder(_Typed)
-_TIMINGS = msgspec.json.Decoder(_Timings)
-
-
-class NativeWire:
-    """Our own protocol, reply audio in binary messages."""
-
-    def hello(self, mode: Mode) -> Sequence[str]:
-        turns = {
-            "mode": "manual" if mode == "ptt" else "vad",
-            "threshold": work.VAD_THRESHOLD,
-            "silence_ms": int(work.VAD_STOP_S * 1000),
-        }
-        output = {"format": "pcm16", "sample_rate": work.OUT_RATE_HZ, "transport": "binary"}
-        return [_json({"type": "init", "turn_detection": turns, "output_audio": output})]
-
-    def on_ready(self) -> Sequence[str]:
-        return [_json({"type": "audio_stream_start", "format": "pcm16", "sample_rate": work.IN_RATE_HZ})]
-
-    def begin(self) -> str:
-        return _json({"type": "audio_clear"})
-
-    def end(self) -> str:
-        return _json({"type": "audio_commit"})
-
-    def meaning(self, text: str) -> Heard:
-        match _TYPED.decode(text).type:
-            case "init_ack":
-                return Heard.READY
-            case "interrupted":
-                return Heard.INTERRUPTED
-            case "audio_stream_end":
-                return Heard.WHOLE
-            case "metrics":
-                return Heard.TIMINGS
-            case _:
-                return Heard.OTHER
-
-    def timings(self, text: str) -> Mapping[str, float]:
-        stages = msgspec.structs.asdict(_TIMINGS.decode(text))
-        return {name: value for name, value in stages.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,15 +119,15 @@ class Caller(asyncio.Protocol):
         if not self._is_open and not self._opened():
             return
         at = 0
-        while (frame := _frame_at(unread, at)) is not None:
+        while (frame := frames.frame_at(unread, at)) is not None:
             opcode, begin, at = frame
-            if opcode == _BINARY:
+            if opcode == frames.BINARY:
                 self._hear(Heard.AUDIO, at - begin)
-            elif opcode == _TEXT:
+            elif opcode == frames.TEXT:
                 self._read(unread[begin:at].decode())
-            elif opcode == _PING:
-                self._write(_frame(_PONG, bytes(unread[begin:at])))
-            elif opcode == _CLOSE:
+            elif opcode == frames.PING:
+                self._write(frames.frame(frames.PONG, bytes(unread[begin:at])))
+            elif opcode == frames.CLOSE:
                 self.close()
         del unread[:at]
 
@@ -253,7 +153,7 @@ class Caller(asyncio.Protocol):
 
     def _say(self, texts: Sequence[str]) -> None:
         for text in texts:
-            self._write(_frame(_TEXT, text.encode()))
+            self._write(frames.frame(frames.TEXT, text.encode()))
 
     def _write(self, frame: bytes) -> None:
         assert self._transport is not None
@@ -360,12 +260,13 @@ class Crowd:
         with wave.open(str(work.QUESTION_WAV)) as file:
             pcm = file.readframes(file.getnframes())
         self.speech = [
-            _frame(_BINARY, pcm[at : at + work.FRAME_BYTES]) for at in range(0, len(pcm), work.FRAME_BYTES)
+            frames.frame(frames.BINARY, pcm[at : at + work.FRAME_BYTES])
+            for at in range(0, len(pcm), work.FRAME_BYTES)
         ]
-        self.room = [_frame(_BINARY, pcm) for pcm in _room(load.room_dbfs)]
+        self.room = [frames.frame(frames.BINARY, pcm) for pcm in _room(load.room_dbfs)]
         is_ptt = load.mode == "ptt"
-        self.begin = _frame(_TEXT, wire.begin().encode()) if is_ptt else None
-        self.end = _frame(_TEXT, wire.end().encode()) if is_ptt else None
+        self.begin = frames.frame(frames.TEXT, wire.begin().encode()) if is_ptt else None
+        self.end = frames.frame(frames.TEXT, wire.end().encode()) if is_ptt else None
         self.tally = Tally()
         self.is_talking = False
         self._buckets: list[list[Caller]] = [[] for _ in range(_BUCKETS)]
@@ -447,10 +348,6 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 2) if ordered else None
 
 
-def _json(fields: object) -> str:
-    return msgspec.json.encode(fields).decode()
-
-
 def _room(dbfs: float | None) -> list[bytes]:
     """Frames of white noise as loud as a quiet room, two seconds before it repeats; or of digital silence."""
     if dbfs is None:
@@ -458,27 +355,3 @@ def _room(dbfs: float | None) -> list[bytes]:
     chance, loudness = random.Random(2), 32_768 * 10 ** (dbfs / 20)
     samples = range(work.FRAME_BYTES // 2)
     return [array("h", [round(chance.gauss(0, loudness)) for _ in samples]).tobytes() for _ in range(100)]
-
-
-def _frame(opcode: int, payload: bytes) -> bytes:
-    size = len(payload)
-    mask = (_KEY * (size // 4 + 1))[:size]
-    masked = (int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")).to_bytes(size, "big")
-    if size < 126:
-        return bytes([0x80 | opcode, 0x80 | size]) + _KEY + masked
-    return struct.pack("!BBH", 0x80 | opcode, 0x80 | 126, size) + _KEY + masked
-
-
-def _frame_at(data: bytearray, at: int) -> tuple[int, int, int] | None:
-    """The opcode of the frame that begins here, and where its payload begins and ends, if it is whole."""
-    if len(data) - at < 2:
-        return None
-    size, head = data[at + 1], 2
-    if size == 126:
-        size, head = int.from_bytes(data[at + 2 : at + 4], "big"), 4
-    elif size == 127:
-        size, head = int.from_bytes(data[at + 2 : at + 10], "big"), 10
-    begin = at + head
-    return (
-        (data[at] & 15, begin, begin + size) if len(data) >= begin + size and len(data) - at >= head else None
-    )

@@ -20,7 +20,8 @@ from urllib.request import ProxyHandler, build_opener
 from prometheus_client.parser import text_string_to_metric_families
 
 from voice_server import __version__
-from voice_server.bench.callers import Crowd, Load, Mode, NativeWire, Report, percentile
+from voice_server.bench.callers import Crowd, Load, Report, percentile
+from voice_server.bench.wires import Mode, NativeWire
 from voice_server.errors import ConfigurationError
 
 __all__ = ["Card", "Row", "Step", "measure_models", "measure_null", "steps_of"]

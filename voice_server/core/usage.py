@@ -55,6 +55,6 @@ class Unmetered:
         return Standing()
 
 
-def estimated_tokens(text: str) -> int:
+def estimated_tokens(characters: int) -> int:
     """A guess for a provider that does not count, or was stopped before it did."""
-    return -(-len(text) // 4)
+    return -(-characters // 4)

@@ -205,15 +205,15 @@ class Connection:
     def _hear(self, message: bytes) -> bool:
         """Take live audio at once, if it is nothing else and in time; anything unusual is for the reader."""
         session = self._session
-        if session is None or session.is_over or not session.is_listening:
+        if session is None or not session.is_listening:
             return False
         try:
             inputs = self._dialect.decode(message)
-            if not all(isinstance(one, wire.AudioIn) for one in inputs):
+            audio = [one.data for one in inputs if isinstance(one, wire.AudioIn)]
+            if len(audio) < len(inputs):
                 return False
-            for one in inputs:
-                assert isinstance(one, wire.AudioIn)
-                session.hear(one.data)
+            for data in audio:
+                session.hear(data)
         except VoiceServerError as error:
             session.report(error)
             if self._is_fault_too_many(error):
@@ -313,5 +313,6 @@ class Connection:
             if session is None or not session.is_over:
                 writer.cancel()
             await asyncio.wait({writer})
+            self._writer = None  # it ends in an error that knows it: a circle that would outlive the call
         if self._closing is not None:
             await asyncio.wait({self._closing})

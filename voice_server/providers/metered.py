@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from voice_server.audio.format import STT_RATE_HZ, duration_ms
 from voice_server.core.caller import Caller
-from voice_server.core.usage import UsageMeter, Use, estimated_tokens
+from voice_server.core.usage import Kind, UsageMeter, Use, estimated_tokens
 from voice_server.providers.base import (
     AudioChunk,
     FinalHeard,
@@ -31,19 +31,33 @@ from voice_server.providers.base import (
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One call under way, and what it has used so far."""
+    """One call under way, and what it has used so far: added up with every frame and every word."""
 
-    use: Use
+    kind: Kind
+    provider: str
+    model: str
+    audio_ms: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    characters: int = 0
 
-    def add(self, *, audio_ms: float = 0.0, characters: int = 0) -> None:
-        """It used more."""
-        used = self.use
-        self.use = replace(used, audio_ms=used.audio_ms + audio_ms, characters=used.characters + characters)
+    @property
+    def use(self) -> Use:
+        """What it has used."""
+        return Use(
+            self.kind,
+            self.provider,
+            self.model,
+            self.audio_ms,
+            self.input_tokens,
+            self.output_tokens,
+            self.characters,
+        )
 
     def serve(self, provider: str, model: str = "") -> None:
         """Somebody else than was asked first does it."""
-        if provider != self.use.provider or model not in ("", self.use.model):
-            self.use = replace(self.use, provider=provider, model=model)
+        if provider != self.provider or model not in ("", self.model):
+            self.provider, self.model = provider, model
 
 
 class Bill:
@@ -55,9 +69,9 @@ class Bill:
         self._cost = 0.0
         self._open: set[Call] = set()
 
-    def begin(self, use: Use) -> Call:
+    def begin(self, kind: Kind, provider: str, model: str) -> Call:
         """A call begins."""
-        call = Call(use)
+        call = Call(kind, provider, model)
         self._open.add(call)
         return call
 
@@ -72,7 +86,7 @@ class Bill:
 
         Replies that are being stopped count up to here; speech that is being heard belongs to the next turn.
         """
-        for call in [one for one in self._open if one.use.kind != "stt"]:
+        for call in [one for one in self._open if one.kind != "stt"]:
             self.end(call)
         cost, self._cost = self._cost, 0.0
         return cost
@@ -114,7 +128,7 @@ class MeteredStt(_Metered):
 
     @asynccontextmanager
     async def _open(self, hints: SttHints) -> AsyncIterator[SttStream]:
-        call = self._bill.begin(Use("stt", self.name, getattr(self._inner, "model", "")))
+        call = self._bill.begin("stt", self.name, getattr(self._inner, "model", ""))
         try:
             async with self._inner.open(hints) as stream:
                 yield _MeteredStream(stream, call)
@@ -129,7 +143,7 @@ class _MeteredStream:
         self.flush = inner.flush
 
     def push(self, pcm: bytes) -> None:
-        self._call.add(audio_ms=duration_ms(len(pcm), STT_RATE_HZ))
+        self._call.audio_ms += duration_ms(len(pcm), STT_RATE_HZ)
         self._inner.push(pcm)
 
     async def __aiter__(self) -> AsyncIterator[PartialHeard | FinalHeard]:
@@ -155,23 +169,21 @@ class MeteredLlm(_Metered):
         return self._inner.capabilities
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyDelta, None]:
-        read = estimated_tokens("".join(one.content for one in request.messages))
-        call = self._bill.begin(Use("llm", self.name, self.model, input_tokens=read))
-        written = ""
+        call = self._bill.begin("llm", self.name, self.model)
+        call.input_tokens = estimated_tokens(sum(len(one.content) for one in request.messages))
+        written = 0  # characters
         try:
             async with aclosing(self._inner.reply(request)) as deltas:
                 async for delta in deltas:
                     match delta:
                         case TextDelta(text):
-                            written += text
-                            call.use = replace(call.use, output_tokens=estimated_tokens(written))
+                            written += len(text)
+                            call.output_tokens = estimated_tokens(written)
                         case ServedBy(name):
                             provider, _, model = name.partition("/")
                             call.serve(provider, model)
                         case ReplyUsage(prompt_tokens, completion_tokens):
-                            call.use = replace(
-                                call.use, input_tokens=prompt_tokens, output_tokens=completion_tokens
-                            )
+                            call.input_tokens, call.output_tokens = prompt_tokens, completion_tokens
                         case _:
                             pass
                     yield delta
@@ -191,7 +203,7 @@ class MeteredTts(_Metered):
         return self._inner.capabilities
 
     async def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncGenerator[AudioChunk, None]:
-        call = self._bill.begin(Use("tts", self.name, getattr(self._inner, "model", "")))
+        call = self._bill.begin("tts", self.name, getattr(self._inner, "model", ""))
         rate_hz = self.capabilities.rate_hz
         lengths: list[int] = []
         begun = 0  # pieces
@@ -199,20 +211,21 @@ class MeteredTts(_Metered):
         async def counted() -> AsyncIterator[str]:
             async for piece in text:
                 lengths.append(len(piece))
-                call.add(characters=len(piece))
+                call.characters += len(piece)
                 yield piece
 
         try:
             async with aclosing(self._inner.speak(counted(), voice)) as chunks:
                 async for chunk in chunks:
-                    if chunk.provider is not None and chunk.provider != call.use.provider:
+                    if chunk.provider is not None and chunk.provider != call.provider:
                         if begun:  # each is paid for what it was given; both, for the piece that broke off
-                            call.use = replace(call.use, characters=sum(lengths[:begun]))
+                            call.characters = sum(lengths[:begun])
                             self._bill.end(call)
-                            call = self._bill.begin(Use("tts", "", characters=sum(lengths[chunk.piece :])))
+                            call = self._bill.begin("tts", "", "")
+                            call.characters = sum(lengths[chunk.piece :])
                         call.serve(chunk.provider)
+                    call.audio_ms += duration_ms(len(chunk.pcm), rate_hz)
                     begun = chunk.piece + 1
-                    call.add(audio_ms=duration_ms(len(chunk.pcm), rate_hz))
                     yield chunk
         finally:
             self._bill.end(call)

@@ -39,7 +39,7 @@ _DETECTION_MS = 400  # how late an edge may be told; the beginning of the voice 
 _SCORED_MS = 8_000  # what the end-of-turn model looks at
 _CONFIRMED_MS = 200  # of voice, at the moment it is confirmed
 _STALL_STEP_MS = 100
-_SPARE_BYTES = bytes_of_ms(1_000, STT_RATE_HZ)
+_SPARE_BYTES = bytes_of_ms(250, STT_RATE_HZ)
 _BYTES_PER_MS = bytes_of_ms(1, STT_RATE_HZ)
 
 

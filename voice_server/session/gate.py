@@ -1,14 +1,24 @@
 """Holds back what says that something is saved until it is.
 
-Everything behind it waits too, so that the order stays; the pipeline does not. What cannot be saved within a
-moment is said all the same, with an error: then it was not acknowledged.
+What is told behind it waits too, so that the order stays; the pipeline does not, nor does sound: the caller
+hears a reply no later for a slow disk. What cannot be saved within a moment is said all the same, with an
+error: then it was not acknowledged.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from voice_server.core.wire import AiResponse, ErrorOut, Output, TranscriptionOut
+from voice_server.core.wire import (
+    AiResponse,
+    AudioEnd,
+    AudioOut,
+    AudioStart,
+    ErrorOut,
+    Interrupted,
+    Output,
+    TranscriptionOut,
+)
 from voice_server.errors import StoreError
 
 PATIENCE_MS = 250.0
@@ -26,11 +36,16 @@ class Gate:
         self._held: deque[tuple[Output, asyncio.Future[bool] | None]] = deque()
 
     def show(self, output: Output) -> None:
-        """Say it, after what is held back."""
-        if self._held:
-            self._held.append((output, None))
-        else:
+        """Say it, after what is held back, if it is no sound."""
+        if not self._held or self._may_overtake(output):
             self._put(output)
+        else:
+            self._held.append((output, None))
+
+    def _may_overtake(self, output: Output) -> bool:
+        """Sound goes ahead of words, but not of the end of the sound before it."""
+        is_sound = isinstance(output, AudioStart | AudioOut)
+        return is_sound and not any(isinstance(one, AudioEnd | Interrupted) for one, _ in self._held)
 
     def show_saved(self, output: TranscriptionOut | AiResponse, saved: Awaitable[None]) -> None:
         """Say it once it is saved, or with an error if that fails or takes too long."""
@@ -49,6 +64,9 @@ class Gate:
         loop = asyncio.get_running_loop()
         verdict: asyncio.Future[bool] = loop.create_future()
         saving = asyncio.ensure_future(saved)
+        if saving.done():
+            verdict.set_result(_went_well(saving))
+            return verdict
 
         def decide(is_saved: bool) -> None:
             if not verdict.done():
@@ -57,14 +75,10 @@ class Gate:
 
         def decide_by(one: asyncio.Future[None]) -> None:
             alarm.cancel()
-            decide(not one.cancelled() and one.exception() is None)
+            decide(_went_well(one))
 
         alarm = loop.call_later(PATIENCE_MS / 1000, decide, False)
-        if saving.done():
-            alarm.cancel()
-            verdict.set_result(not saving.cancelled() and saving.exception() is None)
-        else:
-            saving.add_done_callback(decide_by)
+        saving.add_done_callback(decide_by)
         return verdict
 
     def _release(self) -> None:
@@ -77,6 +91,10 @@ class Gate:
             if verdict is not None and not verdict.result():
                 assert isinstance(output, TranscriptionOut | AiResponse)
                 self._put(_not_saved(output))
+
+
+def _went_well(saving: asyncio.Future[None]) -> bool:
+    return not saving.cancelled() and saving.exception() is None
 
 
 def _not_saved(output: TranscriptionOut | AiResponse) -> ErrorOut:

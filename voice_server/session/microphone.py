@@ -9,8 +9,6 @@ from voice_server.errors import ProtocolError
 from voice_server.session.choice import Choice
 from voice_server.session.ears import Ears
 
-_HURRY_MS = 200.0  # ahead of real time; less is the network's doing
-
 
 class Microphone:
     """What the caller does with it is told to the ears and the conversation.
@@ -30,7 +28,7 @@ class Microphone:
     @property
     def is_in_time(self) -> bool:
         """Whether audio may be taken without asking it to slow down."""
-        return self._ears.is_open and self._due - self._clock.now() < _HURRY_MS
+        return self._ears.is_open and self._due - self._clock.now() < self._most_ahead_ms
 
     def open(self, choice: Choice, form: InputFormat) -> None:
         """A stream begins; one before it is over."""

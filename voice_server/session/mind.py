@@ -29,6 +29,7 @@ from voice_server.session.tooling import Tooling
 log = structlog.get_logger()
 
 _MAY_BE_SPOKEN = (".", "!", "?", ",", ";", ":", "\n")
+_STEPS_TO_THE_SOCKET = 4  # of the event loop, from words through the voice
 
 MOST_ROUNDS = 8
 """How often a model may ask for tools within one reply."""
@@ -95,7 +96,8 @@ class Mind:
                         text += piece
                         self._emit(ReplyWritten(self._generation, piece))
                         if piece.endswith(_MAY_BE_SPOKEN):
-                            await asyncio.sleep(0)  # else a model that never waits would hold up the voice
+                            for _ in range(_STEPS_TO_THE_SOCKET):
+                                await asyncio.sleep(0)  # a model that never waits must not hold up the voice
                     case ToolCallDelta(use):
                         uses.append(use)
                     case ServedBy(name):

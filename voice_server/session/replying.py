@@ -59,6 +59,19 @@ class Replying:
         """Write and speak another reply."""
         self.stop()
         self._generation, self._language = command.generation, choice.language
+        if command.options.wants_audio:  # the voice first: it waits for words, words should not wait for it
+            most_ahead_ms = self._most_ahead_ms if command.options.paced else None
+            delivery = Delivery(choice.output, most_ahead_ms, self._ahead_ms)
+            self._mouth = Mouth(
+                command.generation,
+                choice.tts,
+                choice.spoken_voice,
+                delivery,
+                self._emit,
+                self._serve,
+                self._phrases,
+            )
+            self._tasks.append(self._spawn(self._mouth.run(), "mouth"))
         if command.messages is not None:
             request = _request(choice, command)
             self._tooling = tooling = Tooling(
@@ -80,19 +93,6 @@ class Replying:
                 is_draft=command.is_draft,
             )
             self._tasks.append(self._spawn(self._mind.run(), "mind"))
-        if command.options.wants_audio:
-            most_ahead_ms = self._most_ahead_ms if command.options.paced else None
-            delivery = Delivery(choice.output, most_ahead_ms, self._ahead_ms)
-            self._mouth = Mouth(
-                command.generation,
-                choice.tts,
-                choice.spoken_voice,
-                delivery,
-                self._emit,
-                self._serve,
-                self._phrases,
-            )
-            self._tasks.append(self._spawn(self._mouth.run(), "mouth"))
 
     def confirm(self, command: do.ConfirmReply) -> None:
         """The draft is the reply: what it was not allowed to do, it may."""

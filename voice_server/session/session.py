@@ -314,7 +314,7 @@ class Session:
     @property
     def is_listening(self) -> bool:
         """Whether live audio may be taken without asking it to slow down."""
-        return self._microphone.is_in_time
+        return self._microphone.is_in_time and not self.is_over
 
     def hear(self, data: bytes) -> float:
         """Take live audio; gives for how many milliseconds no more of it shall be read.

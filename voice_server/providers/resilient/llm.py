@@ -15,6 +15,7 @@ from voice_server.providers.base import (
     ReplyUsage,
     ServedBy,
 )
+from voice_server.providers.resilient.begun import Begun
 from voice_server.providers.resilient.chain import Candidate, Chain
 
 Answer = AsyncGenerator[ReplyDelta, None]
@@ -102,11 +103,13 @@ class LanguageModelChain(Chain[LanguageModel]):
     @staticmethod
     async def _next(deltas: Answer, gap_ms: float | None, due_s: float) -> ReplyDelta | None:
         """The next delta, within the gap that is allowed, or until the first one is due."""
+        if (delta := Begun(anext(deltas, None))).is_over:
+            return await delta
         if gap_ms is not None:
             due_s = asyncio.get_running_loop().time() + gap_ms / 1000
         try:
             async with asyncio.timeout_at(due_s):
-                return await anext(deltas, None)
+                return await delta
         except TimeoutError as error:
             raise ProviderTimeout("The language model was silent for too long.", stage="llm") from error
 
@@ -118,19 +121,26 @@ class _Race:
     """Answers of which the first to begin counts."""
 
     def __init__(self) -> None:
+        self._ready: list[tuple[Candidate[LanguageModel], Answer]] = []
         self._running: dict[asyncio.Task[Outcome], tuple[Candidate[LanguageModel], Answer]] = {}
 
     @property
     def is_on(self) -> bool:
         """Whether anybody is in it."""
-        return bool(self._running)
+        return bool(self._ready or self._running)
 
     def enter(self, candidate: Candidate[LanguageModel], answer: Answer) -> None:
         """One more."""
-        self._running[asyncio.create_task(_first(answer), name="first token")] = candidate, answer
+        self._ready.append((candidate, answer))
 
     async def next(self, wait_ms: float | None) -> tuple[Candidate[LanguageModel], Answer, Outcome] | None:
         """Who has begun or failed; None: nobody within `wait_ms`."""
+        if wait_ms is None and not self._running and len(self._ready) == 1:  # nobody to race with
+            candidate, answer = self._ready.pop()
+            return candidate, answer, await _first(answer)
+        for candidate, answer in self._ready:
+            self._running[asyncio.create_task(_first(answer), name="first token")] = candidate, answer
+        self._ready.clear()
         wait_s = None if wait_ms is None else wait_ms / 1000
         done, _ = await asyncio.wait(self._running, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

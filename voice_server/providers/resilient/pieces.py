@@ -56,7 +56,7 @@ class Reading:
     """
 
     def __init__(self, pieces: Pieces, start: int, rest: str, stops_at: Callable[[str], bool]) -> None:
-        self._pieces, self._start, self._rest = pieces, start, rest
+        self._pieces, self.start, self._rest = pieces, start, rest
         self._stops_at = stops_at
         self.taken = 0
         self.finished = 0
@@ -69,7 +69,7 @@ class Reading:
         return self.finished >= self.taken
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        while (piece := await self._pieces.wait(self._start + self.taken)) is not None:
+        while (piece := await self._pieces.wait(self.start + self.taken)) is not None:
             if self._stops_at(piece):
                 break
             was_starved = self.is_starved

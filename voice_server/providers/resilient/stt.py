@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import Any
 
 from voice_server.audio.format import STT_RATE_HZ, duration_ms
 from voice_server.errors import AudioError, ProviderError, ProviderTimeout, VoiceServerError
@@ -79,11 +78,20 @@ class SpeechToTextChain(Chain[SpeechToText]):
             async with stt.open(hints) as stream:
                 is_slow_to_begin = stt.capabilities.partials and not candidate.is_last
                 first_ms = candidate.deadlines.stt_partial_ms if is_slow_to_begin else None
-                late = utterance.attend(stream, candidate.deadlines.stt_final_ms, first_ms)
+                final_ms = candidate.deadlines.stt_final_ms
                 try:
-                    await _tell(stream, utterance, leave, stt.name, late)
-                finally:
-                    utterance.leave()
+                    # Held by the utterance alone: a name here would tie what was said to a cancelled task.
+                    async with asyncio.timeout(None) as utterance.patience:
+                        utterance.attend(stream, final_ms, first_ms)
+                        try:
+                            await _tell(stream, utterance, leave, stt.name)
+                        finally:
+                            utterance.leave()
+                except TimeoutError as error:
+                    if not utterance.is_late:
+                        raise
+                    late = "Speech recognition gave no transcript in time."
+                    raise ProviderTimeout(late, stage="stt") from error
 
 
 class _Utterance:
@@ -95,8 +103,9 @@ class _Utterance:
         self._mark: int | None = None  # the flush that waits for its final
         self._stream: SttStream | None = None
         self._final_ms = 0.0
-        self._late: asyncio.Future[Any] | None = None
-        self._alarm: asyncio.TimerHandle | None = None
+        self.patience: asyncio.Timeout | None = None  # with who listens now
+        self.is_late = False  # who listened last
+        self._due_s: float | None = None
 
     def push(self, pcm: bytes) -> None:
         self._pcm += pcm
@@ -114,30 +123,27 @@ class _Utterance:
     @property
     def left_s(self) -> float:
         """What is left of the deadline of the final; much while none is wanted."""
-        if self._mark is None or self._alarm is None:
+        if self._mark is None or self._due_s is None:
             return self._final_ms / 1000
-        return self._alarm.when() - asyncio.get_running_loop().time()
+        return self._due_s - asyncio.get_running_loop().time()
 
-    def attend(self, stream: SttStream, final_ms: float, first_ms: float | None) -> asyncio.Future[Any]:
-        """Tell it all to this one; gives what is done when it is late.
+    def attend(self, stream: SttStream, final_ms: float, first_ms: float | None) -> None:
+        """Tell it all to this one; `patience` ends when it is late.
 
         `first_ms`: within this there must be a partial, or a final.
         """
         self._stream, self._final_ms = stream, final_ms
-        self._late = asyncio.get_running_loop().create_future()
         if self._pcm:
             stream.push(bytes(self._pcm))
         if self._mark is not None:
             self._flush()
         elif first_ms is not None:
-            self._set_alarm(first_ms)
-        return self._late
+            self._allow(first_ms)
 
     def leave(self) -> None:
         """It is gone; what is pushed from now on waits for the next."""
-        self._stream = None
-        if self._alarm is not None:
-            self._alarm.cancel()
+        self.is_late = self.patience is not None and self.patience.expired()
+        self._stream = self.patience = None
 
     def tell(self, heard: PartialHeard | FinalHeard, provider: str) -> None:
         """Somebody has heard something."""
@@ -145,54 +151,33 @@ class _Utterance:
             case FinalHeard(transcript, mark):
                 if mark == self._mark:
                     self._mark = None
-                    self._stop_alarm()
+                    self._allow(None)
                 self.heard.put(FinalHeard(transcript, mark, provider))
             case PartialHeard():
                 if self._mark is None:
-                    self._stop_alarm()
+                    self._allow(None)
                 self.heard.put(heard)
 
     def _flush(self) -> None:
         assert self._stream is not None and self._mark is not None
         long_ms = max(duration_ms(len(self._pcm), STT_RATE_HZ) - LONG_MS, 0.0)
-        self._set_alarm(self._final_ms + long_ms / 10)
+        self._allow(self._final_ms + long_ms / 10)
         self._stream.flush(self._mark)
 
-    def _set_alarm(self, wait_ms: float) -> None:
-        self._stop_alarm()
-        self._alarm = asyncio.get_running_loop().call_later(wait_ms / 1000, self._ring)
-
-    def _stop_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-
-    def _ring(self) -> None:
-        if self._late is not None and not self._late.done():
-            self._late.set_result(None)
+    def _allow(self, wait_ms: float | None) -> None:
+        """It may take so long from now; None: any time."""
+        self._due_s = None if wait_ms is None else asyncio.get_running_loop().time() + wait_ms / 1000
+        if self.patience is not None and not self.patience.expired():
+            self.patience.reschedule(self._due_s)
 
 
-async def _tell(
-    stream: SttStream, utterance: _Utterance, leave: Pass, provider: str, late: asyncio.Future[Any]
-) -> None:
-    """Pass on what is heard, until it ends, which it should not, or is late."""
-    events = aiter(stream)
-    while True:
-        waiting: asyncio.Future[Any] = asyncio.ensure_future(anext(events, None))
-        try:
-            await asyncio.wait([waiting, late], return_when=asyncio.FIRST_COMPLETED)
-            if not waiting.done():
-                raise ProviderTimeout("Speech recognition gave no transcript in time.", stage="stt")
-            heard: PartialHeard | FinalHeard | None = waiting.result()
-        finally:
-            if not waiting.done():
-                waiting.cancel()
-                await asyncio.wait({waiting})
+async def _tell(stream: SttStream, utterance: _Utterance, leave: Pass, provider: str) -> None:
+    """Pass on what is heard, until it ends, which it should not."""
+    async for heard in stream:
         match heard:
-            case None:
-                raise ProviderError("Speech recognition ended too early.", stage="stt")
             case FinalHeard():
                 leave.succeeded()
             case PartialHeard():
                 leave.answered()
         utterance.tell(heard, provider)
+    raise ProviderError("Speech recognition ended too early.", stage="stt")

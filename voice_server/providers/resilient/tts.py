@@ -13,6 +13,7 @@ from voice_server.core.playout import whole_words
 from voice_server.errors import ProviderError, ProviderTimeout, VoiceServerError
 from voice_server.providers.base import AudioChunk, TextToSpeech, TtsCapabilities, Voice
 from voice_server.providers.pieces import has_words
+from voice_server.providers.resilient.begun import Begun
 from voice_server.providers.resilient.chain import Candidate, Chain
 from voice_server.providers.resilient.guard import Guard
 from voice_server.providers.resilient.languages import voice_like
@@ -89,10 +90,10 @@ class TextToSpeechChain(Chain[TextToSpeech]):
                     )
                     async with aclosing(self._attempt(candidate, reading, so_far, voice)) as chunks:
                         async for chunk in chunks:
-                            timing = chunk.timing
-                            if begun is not None and chunk.piece == 0 and timing:
-                                timing = (begun, *((begun[0] + at, begun[1] + char) for at, char in timing))
-                            yield replace(chunk, piece=piece + chunk.piece, timing=timing)
+                            if begun is not None and chunk.piece == piece and (marks := chunk.timing):
+                                marks = tuple((begun[0] + at, begun[1] + char) for at, char in marks)
+                                chunk = replace(chunk, timing=(begun, *marks))
+                            yield chunk
                     return
                 except VoiceServerError as error:
                     failure = failure or error
@@ -124,7 +125,8 @@ class TextToSpeechChain(Chain[TextToSpeech]):
                         reading.finished = chunk.piece + 1
                     if pcm:
                         leave.answered()
-                    yield AudioChunk(pcm, chunk.piece, chunk.ends_piece, tts.name, chunk.timing)
+                    piece = reading.start + chunk.piece
+                    yield AudioChunk(pcm, piece, chunk.ends_piece, tts.name, chunk.timing)
             if not reading.is_over:
                 raise ProviderError("The voice ended before the text did.", stage="tts")
 
@@ -160,11 +162,13 @@ async def _next(
     chunks: AsyncGenerator[AudioChunk, None], reading: Reading, allowed_ms: float
 ) -> AudioChunk | None:
     """The next audio. Only while the voice has text to work on does the deadline run."""
+    if (chunk := Begun(anext(chunks, None))).is_over:
+        return await chunk
     allowed_s = allowed_ms / 1000
     try:
         async with asyncio.timeout(None if reading.is_starved else allowed_s) as patience:
             reading.begin_patience = lambda: _allow(patience, allowed_s)
-            return await anext(chunks, None)
+            return await chunk
     except TimeoutError as error:
         if not patience.expired():
             raise
