@@ -189,7 +189,7 @@ class Ears:
             self._trim()
 
     def _listen(self, detector: VoiceDetector, pcm: bytes) -> None:
-        self._tell_all(detector.add(pcm))
+        detector.add(pcm)
         if detector.question is not None:
             self._vad.ask(detector, self._tell_all)
 
