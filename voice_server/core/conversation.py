@@ -51,7 +51,7 @@ class Conversation:
         history: what was said before.
         pauses: how this caller is known to pause.
         is_paced: whether replies to live input are.
-        language: in which the server apologises (BCP 47).
+        language: what the caller speaks, and the server apologises in (BCP 47).
     """
 
     def __init__(
@@ -270,7 +270,8 @@ class Conversation:
             return
         reply = self.reply if self.reply and self.reply.generation == overlap.generation else None
         ours = overlap.words_of(reply, now) if reply else ""
-        match overlap.judge(text, ours, now, is_whole=one.heard is not None):
+        language = (one.heard and one.heard.language) or self.answering.language
+        match overlap.judge(text, ours, language, now, is_whole=one.heard is not None):
             case Verdict.HOLD:
                 pass
             case Verdict.CUT:

@@ -88,10 +88,13 @@ class Overlap:
         if self.decide_by is not None:
             self.decide_by = Instant(max(self.decide_by, now + NODDING_MS))
 
-    def judge(self, text: str | None, ours: str, now: Instant, *, is_whole: bool) -> Verdict:
+    def judge(
+        self, text: str | None, ours: str, language: str | None, now: Instant, *, is_whole: bool
+    ) -> Verdict:
         """What it is, given the words so far and those of ours that the caller has just heard.
 
         Args:
+            language: of the words (BCP 47).
             is_whole: the voice has stopped, and the words are all that was said.
         """
         if self.is_faint:
@@ -99,7 +102,7 @@ class Overlap:
         if not text:
             return self._judge_wordless(now, is_whole=is_whole)
         is_ours = is_echo(text, ours, is_whole=is_whole)
-        if not is_ours and not is_nod(text):
+        if not is_ours and not is_nod(text, language):
             return Verdict.CUT
         if is_whole:
             return Verdict.PASS

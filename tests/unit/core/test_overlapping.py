@@ -59,6 +59,13 @@ def test_a_nod_cuts_nothing_and_is_no_turn(nod: str) -> None:
     assert talk.history == ["user: Hello", f"assistant: {TEXT}"]
 
 
+def test_a_nod_in_the_language_of_the_conversation() -> None:
+    for language, is_nod in (("de-DE", True), ("sv", False)):
+        talk = overlapping()
+        talk.step(on.PolicyChanged(SEMANTIC, language))
+        assert is_cut(talk.step(on.PartialTranscribed(2, "Ja, genau"), at=1_400)) is not is_nod
+
+
 def test_a_nod_too_short_to_be_confirmed() -> None:
     talk = overlapping()
     talk.step(on.SpeechStopped(400), on.Transcribed(2, 1, "Mm."))
