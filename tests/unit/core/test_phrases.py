@@ -97,8 +97,9 @@ def test_other_languages(text: str, language: str, phrase: Phrase) -> None:
     ("text", "language"),
     [
         ("Ja, genau.", "de-DE"), ("Alles klar.", "de"), ("Mhm.", "de"), ("D'accord.", "fr"),
-        ("Ah bon.", "fr"), ("Oui, oui.", "fr-CA"), ("Sí, claro.", "es"), ("De acuerdo.", "es"), ("Va bene.", "it"),
-        ("Certo.", "it"), ("Tá bom.", "pt-BR"), ("Pois é.", "pt"), ("Mm.", "sv"), ("Okay.", "tlh"),
+        ("Ah bon.", "fr"), ("Oui, oui.", "fr-CA"), ("Sí, claro.", "es"), ("De acuerdo.", "es"),
+        ("Va bene.", "it"), ("Certo.", "it"), ("Tá bom.", "pt-BR"), ("Pois é.", "pt"),
+        ("Mm.", "sv"), ("Okay.", "tlh"),
     ],
 )  # fmt: skip
 def test_nods_of_other_languages(text: str, language: str) -> None:
