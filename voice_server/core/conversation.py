@@ -110,6 +110,10 @@ class Conversation:
         match event:
             case on.SpeechStarted() | on.SpeechConfirmed() | on.SpeechStopped() | on.InputBegan():
                 self._hear(event, now)
+            case on.VoiceCompared(_, likeness, level_dbfs):
+                if (one := self.listening.open) is not None and one.overlap is not None:
+                    one.overlap.compare(likeness, level_dbfs)
+                    self._weigh(one, one.partial, now)
             case on.SilenceReached(at_ms):
                 if self.listening.open and self.listening.open.is_over(at_ms):
                     self._decide()

@@ -99,18 +99,21 @@ def is_nod(text: str, language: str | None = None) -> bool:
     return " ".join(words) in known.nod_phrases or all(word in known.nods for word in words)
 
 
-def is_echo(heard: str, ours: str, *, is_whole: bool = True) -> bool:
+def is_echo(heard: str, ours: str, *, is_whole: bool = True, is_alike: bool = False) -> bool:
     """Whether what was heard are our own words, come back through the microphone.
 
     The last word of what is not whole may be the half of another: of three or more it does not count.
+    `is_alike`: it sounds like our own voice, so that a few of our words among others are enough.
     """
     words = words_of(heard)
     if not is_whole and len(words) >= 3:
         words.pop()
     if len(words) < 2:
-        return False
+        return is_alike
     matched = _in_common(words, words_of(ours))
     # An echo is misheard now and then; of few words, each must be ours.
+    if is_alike:
+        return len(words) < 4 or matched >= 0.2 * len(words)
     return matched == len(words) if len(words) < 4 else matched >= 0.6 * len(words)
 
 

@@ -45,7 +45,7 @@ _VOCABULARIES = {
         nods="yeah yes yep yup right sure cool great nice wow true exactly alright fine good"
         " interesting indeed absolutely",
         phrases="i see, got it, all right, of course, go on, makes sense, that makes sense, oh i see",
-        answers="yes yeah yep no nope okay ok sure thanks stop hello hi hey bye goodbye right exactly"
+        answers="yes yeah yep no nope okay ok sure thanks stop wait hello hi hey bye goodbye right exactly"
         " correct never always please",
     ),
     "de": _vocabulary(
