@@ -316,8 +316,8 @@ class ScriptedCaller:
         response = _reverberation(room.reverberation_ms)
         frames = self._heard[max(end - 1 - len(response) // FRAME_SAMPLES, 0) : end]
         played = np.concatenate(frames)
-        echo: Samples = np.convolve(played, response)[: played.size][-FRAME_SAMPLES:]
-        return echo
+        echo = np.convolve(played, response)[: played.size]
+        return np.asarray(echo[-FRAME_SAMPLES:], np.float32)
 
     def _next_played(self) -> Samples:
         """What the loudspeaker plays in this frame."""
@@ -354,7 +354,7 @@ def _reverberation(length_ms: float) -> Samples:
     fading = np.exp(-6.9 * np.arange(count) / count)
     response = np.random.default_rng(3).normal(0, 0.05, count) * fading
     response[0] = 1.0
-    return (response / np.sqrt((response**2).sum())).astype(np.float32)
+    return np.asarray(response / np.sqrt((response**2).sum()), np.float32)
 
 
 class _NobodyYet:

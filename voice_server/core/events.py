@@ -40,7 +40,7 @@ class SpeechStopped:
 
 @dataclass(frozen=True, slots=True)
 class VoiceCompared:
-    """So much the voice up to `at_ms` is like what was being played (0 by chance, 1 the same), so loud it is."""
+    """So much the voice up to `at_ms` is like what is played (0 by chance, 1 the same), so loud it is."""
 
     at_ms: float
     likeness: float
