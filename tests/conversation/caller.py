@@ -56,7 +56,6 @@ STT_S, SCORE_S, LLM_S, TTS_S = 0.25, 0.03, 0.30, 0.10
 FRAME_MS = 20.0
 FRAME_SAMPLES = int(STT_RATE_HZ * FRAME_MS / 1000)
 AUDIBLE = 300  # of 32768
-ECHO_DELAY_FRAMES = 4
 LONGEST_LISTENING_MS = 20_000.0
 JOE = Voice("joe", "recorded", "Joe", "male", ("en-US",))
 REPLY: dict[str, str] = json.loads((HERE / "lines.json").read_text("utf-8"))["reply"]["lines"]
@@ -306,9 +305,19 @@ class ScriptedCaller:
         played = self._next_played()
         if room.echo_db is not None:
             self._heard.append(played)
-            if len(self._heard) > ECHO_DELAY_FRAMES:
-                sound += self._heard[-1 - ECHO_DELAY_FRAMES] * np.float32(10 ** (room.echo_db / 20))
+            sound += self._echo(room) * np.float32(10 ** (room.echo_db / 20))
         return sound
+
+    def _echo(self, room: Room) -> Samples:
+        """What comes back of what the loudspeaker has played, as loud as that."""
+        end = len(self._heard) - int(room.echo_after_ms / FRAME_MS)
+        if end <= 0:
+            return np.zeros(FRAME_SAMPLES, np.float32)
+        response = _reverberation(room.reverberation_ms)
+        frames = self._heard[max(end - 1 - len(response) // FRAME_SAMPLES, 0) : end]
+        played = np.concatenate(frames)
+        echo = np.convolve(played, response)[: played.size]
+        return np.asarray(echo[-FRAME_SAMPLES:], np.float32)
 
     def _next_played(self) -> Samples:
         """What the loudspeaker plays in this frame."""
@@ -336,6 +345,16 @@ class ScriptedCaller:
                 case _:
                     pass
         self._taken = len(self._line.told)
+
+
+@cache
+def _reverberation(length_ms: float) -> Samples:
+    """The response of a room in which sound dies away within so long, with the power of the sound alone."""
+    count = int(STT_RATE_HZ * length_ms / 1000) // FRAME_SAMPLES * FRAME_SAMPLES + 1
+    fading = np.exp(-6.9 * np.arange(count) / count)
+    response = np.random.default_rng(3).normal(0, 0.05, count) * fading
+    response[0] = 1.0
+    return np.asarray(response / np.sqrt((response**2).sum()), np.float32)
 
 
 class _NobodyYet:

@@ -43,12 +43,17 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the microphone hears beside the caller: noise, and our own voice from the loudspeaker."""
+    """What the microphone hears beside the caller: noise, and our own voice from the loudspeaker.
+
+    The echo comes `echo_after_ms` late; with `reverberation_ms` it is as from a large, bare room.
+    """
 
     noise_dbfs: float | None = None
     is_hum: bool = False
     clicks_every_ms: float | None = None
     echo_db: float | None = None
+    echo_after_ms: float = 80
+    reverberation_ms: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,12 @@ def _paused(clips: str, pause_ms: float, word: str, kind: Kind = Kind.PAUSE, fai
     return Case(f"{first} {pause_ms:g} ms", kind, (*said, REST), (word,), known_failure=failing or None)
 
 
-def _over(kind: Kind, story: str, clip: str, gain_db: float, heard_ms: float, *turns: str) -> Case:
+def _over(
+    kind: Kind, story: str, clip: str, gain_db: float, heard_ms: float, *turns: str, room: Room = Room()
+) -> Case:
     steps = (Quiet(400), Say(story), Listen(heard_ms), Say(clip, gain_db), REST)
-    return Case(f"{clip} {gain_db:+g} dB at {heard_ms:g} ms", kind, steps, ("tell|light", *turns))
+    echo = "" if room.echo_db is None else f" through an echo of {room.echo_db:g} dB"
+    return Case(f"{clip} {gain_db:+g} dB at {heard_ms:g} ms{echo}", kind, steps, ("tell|light", *turns), room)
 
 
 def _room(name: str, room: Room) -> Case:
@@ -191,6 +199,32 @@ CASES: tuple[Case, ...] = (
             Room(echo_db=echo_db),
         )
         for story, echo_db in (("joe_story", -10), ("amy_story", -16), ("ben_story", -24))
+    ),
+    *(
+        Case(
+            f"{story} with an echo of {room.echo_db:g} dB, {room.reverberation_ms:g} ms of reverberation",
+            Kind.ECHO,
+            (Quiet(400), Say(story), Listen(8_000)),
+            ("tell|light",),
+            room,
+        )
+        for story, room in (
+            ("joe_story", Room(echo_db=-3, echo_after_ms=240, reverberation_ms=500)),
+            ("amy_story", Room(echo_db=-6, echo_after_ms=400, reverberation_ms=700)),
+            ("ben_story", Room(echo_db=-12, echo_after_ms=320, reverberation_ms=900)),
+            ("amy_story", Room(echo_db=0, echo_after_ms=160, reverberation_ms=1_200)),
+        )
+    ),
+    *(
+        _over(
+            Kind.INTERRUPTION, story, clip, 0, heard_ms, word, room=Room(echo_db=echo_db, echo_after_ms=200)
+        )
+        for story, clip, heard_ms, word, echo_db in (
+            ("joe_story", "joe_wait", 2_000, "wait", -20),
+            ("amy_story", "amy_question", 2_500, "what", -24),
+            ("ben_story", "ben_enough", 2_000, "thank|enough", -16),
+            ("joe_story", "joe_other", 4_500, "talk", -12),
+        )
     ),
     # ── Nobody ───────────────────────────────────────────────────────────────────────────────────
     _room("silence", Room()),

@@ -124,7 +124,8 @@ class VadSettings:
 
     Voice starts at `threshold` and goes on down to `threshold - hysteresis`. It has STARTED after `start_ms`
     in one piece, is CONFIRMED once `confirm_ms` of its stretch were voiced, STOPPED after `stop_ms` without.
-    Windows below `gate_dbfs` are silence without asking the model; after `forget_ms` of it, it begins afresh.
+    After `rest_ms` of windows below `gate_dbfs`, and of no voice, the model rests until a louder one comes;
+    then it is asked about the last `prelude_ms` too, in which a voice may have begun unnoticed.
     """
 
     threshold: float = 0.5
@@ -133,7 +134,8 @@ class VadSettings:
     confirm_ms: float = 200
     stop_ms: float = 96
     gate_dbfs: float = -60
-    forget_ms: float = 320
+    rest_ms: float = 320
+    prelude_ms: float = 480
 
 
 class VoiceDetector:
@@ -147,7 +149,10 @@ class VoiceDetector:
         self._pending = bytearray()
         self._window: NDArray[np.float32] | None = None  # first of the pending, if the model must judge it
         self._judged_ms = 0.0
-        self._gated_ms = 0.0
+        self._quiet_ms = 0.0  # below the gate, and no voice to the model either
+        self._prelude_bytes = int(self._settings.prelude_ms / _WINDOW_MS) * _WINDOW_BYTES
+        self._is_resting = True  # the model is not asked; the last windows stay among the pending
+        self._passed_bytes = 0  # of the pending, those that were quiet
         self._speaking = False
         self._confirmed = False
         self._voice_began_ms = 0.0
@@ -170,15 +175,16 @@ class VoiceDetector:
         Raises:
             AudioError: `odd_length`, half a sample at the end; nothing was consumed.
         """
-        edges = self.add(pcm)
+        self.add(pcm)
+        edges: list[VoiceEdge] = []
         while (question := self.question) is not None:
             window, state = question
             probabilities, (following,) = self._model.probabilities(window[np.newaxis], [state])
             edges += self.answer(float(probabilities[0]), following)
         return edges
 
-    def add(self, pcm: bytes) -> list[VoiceEdge]:
-        """Like `push`, but only as far as it needs no model: up to the window of `question`.
+    def add(self, pcm: bytes) -> None:
+        """Like `push`, but only up to the window of `question`.
 
         Raises:
             AudioError: `odd_length`, half a sample at the end; nothing was consumed.
@@ -186,7 +192,8 @@ class VoiceDetector:
         if len(pcm) % BYTES_PER_SAMPLE:
             raise AudioError(f"{len(pcm)} bytes are no whole number of 16-bit samples.", code="odd_length")
         self._pending += pcm
-        return self._pass_silence() if len(self._pending) >= _WINDOW_BYTES else []
+        if self._window is None:
+            self._take_up()
 
     @property
     def question(self) -> tuple[NDArray[np.float32], VadState] | None:
@@ -207,40 +214,46 @@ class VoiceDetector:
 
     def answer(self, probability: float, following: VadState) -> list[VoiceEdge]:
         """What the model makes of the window in question, and what it remembers from now on."""
+        assert self._window is not None
+        is_loud = self._is_loud(self._window)
         del self._pending[:_WINDOW_BYTES]
-        self._window, self._state, self._gated_ms = None, following, 0.0
+        self._window, self._state = None, following
         is_stirred = self._speaking or self._voiced_ms > 0
         threshold = self._settings.threshold - self._settings.hysteresis * is_stirred
-        edges = self._hear_voice() if probability >= threshold else self._hear_silence(_WINDOW_MS)
-        return edges + self._pass_silence()
-
-    def _pass_silence(self) -> list[VoiceEdge]:
-        """Judge windows too quiet to ask the model about, up to the first that is not."""
-        edges: list[VoiceEdge] = []
-        while self._window is None and len(self._pending) >= _WINDOW_BYTES:
-            samples = np.frombuffer(bytes(self._pending[:_WINDOW_BYTES]), "<i2")
-            window = samples.astype(np.float32) * _PER_STEP
-            if float(window @ window) >= self._gate_power:
-                self._window = window
-                break
-            del self._pending[:_WINDOW_BYTES]
-            self._rest(_WINDOW_MS, window[-_CONTEXT_SAMPLES:])
-            edges += self._hear_silence(_WINDOW_MS)
+        is_voiced = probability >= threshold
+        edges = self._hear_voice() if is_voiced else self._hear_silence(_WINDOW_MS)
+        self._quiet_ms = 0.0 if is_voiced or is_loud else self._quiet_ms + _WINDOW_MS
+        self._is_resting = self._quiet_ms >= self._settings.rest_ms and not self._speaking
+        self._take_up()
         return edges
 
-    def skip(self, milliseconds: float) -> list[VoiceEdge]:
-        """Let time pass in which the stream brought nothing: silence, like a piece of a window before it."""
-        silent_ms = self.position_ms - self._judged_ms + milliseconds
-        self._pending.clear()
-        self._window = None
-        self._rest(silent_ms, np.zeros(_CONTEXT_SAMPLES, np.float32))
-        return self._hear_silence(silent_ms)
+    def _take_up(self) -> None:
+        """Put the next window in question, unless the model rests."""
+        if self._is_resting:
+            self._rest_on()
+        if not self._is_resting and len(self._pending) >= _WINDOW_BYTES:
+            self._window = self._window_at(0)
 
-    def _rest(self, milliseconds: float, context: NDArray[np.float32]) -> None:
-        """The model is not asked. It keeps its memory over the pause in a word, not over a longer one."""
-        self._gated_ms += milliseconds
-        memory = VadState().memory if self._gated_ms >= self._settings.forget_ms else self._state.memory
-        self._state = VadState(context, memory)
+    def _rest_on(self) -> None:
+        """Let quiet windows pass, the last of them kept, up to one that wakes the model."""
+        while len(self._pending) >= self._passed_bytes + _WINDOW_BYTES:
+            if self._is_loud(self._window_at(self._passed_bytes)):
+                self._is_resting, self._passed_bytes = False, 0
+                self._quiet_ms = -self._settings.prelude_ms  # of which the model is yet to be asked
+                return
+            self._passed_bytes += _WINDOW_BYTES
+            if self._passed_bytes > self._prelude_bytes:
+                self._state = VadState(self._window_at(0)[-_CONTEXT_SAMPLES:])
+                del self._pending[:_WINDOW_BYTES]
+                self._passed_bytes -= _WINDOW_BYTES
+                self._judged_ms += _WINDOW_MS
+
+    def _window_at(self, start: int) -> NDArray[np.float32]:
+        samples = np.frombuffer(bytes(self._pending[start : start + _WINDOW_BYTES]), "<i2")
+        return samples.astype(np.float32) * _PER_STEP
+
+    def _is_loud(self, window: NDArray[np.float32]) -> bool:
+        return float(window @ window) >= self._gate_power
 
     def _hear_voice(self) -> list[VoiceEdge]:
         if not self._voiced_ms:

@@ -51,7 +51,7 @@ class Conversation:
         history: what was said before.
         pauses: how this caller is known to pause.
         is_paced: whether replies to live input are.
-        language: in which the server apologises (BCP 47).
+        language: what the caller speaks, and the server apologises in (BCP 47).
     """
 
     def __init__(
@@ -110,6 +110,10 @@ class Conversation:
         match event:
             case on.SpeechStarted() | on.SpeechConfirmed() | on.SpeechStopped() | on.InputBegan():
                 self._hear(event, now)
+            case on.VoiceCompared(_, likeness, level_dbfs):
+                if (one := self.listening.open) is not None and one.overlap is not None:
+                    one.overlap.compare(likeness, level_dbfs)
+                    self._weigh(one, one.partial, now)
             case on.SilenceReached(at_ms):
                 if self.listening.open and self.listening.open.is_over(at_ms):
                     self._decide()
@@ -270,7 +274,8 @@ class Conversation:
             return
         reply = self.reply if self.reply and self.reply.generation == overlap.generation else None
         ours = overlap.words_of(reply, now) if reply else ""
-        match overlap.judge(text, ours, now, is_whole=one.heard is not None):
+        language = (one.heard and one.heard.language) or self.answering.language
+        match overlap.judge(text, ours, language, now, is_whole=one.heard is not None):
             case Verdict.HOLD:
                 pass
             case Verdict.CUT:

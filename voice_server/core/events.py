@@ -38,6 +38,15 @@ class SpeechStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceCompared:
+    """So much the voice up to `at_ms` is like what is played (0 by chance, 1 the same), so loud it is."""
+
+    at_ms: float
+    likeness: float
+    level_dbfs: float
+
+
+@dataclass(frozen=True, slots=True)
 class SilenceReached:
     """The answer to `WatchSilence`: no voice came back up to `at_ms`."""
 
@@ -282,6 +291,7 @@ Event = (
     SpeechStarted
     | SpeechConfirmed
     | SpeechStopped
+    | VoiceCompared
     | SilenceReached
     | UtteranceFull
     | InputBegan

@@ -1,10 +1,15 @@
 """What words alone give away: a thought that goes on, a number being told, a question, a nod, our own echo.
 
-The lists are English. Of another language only the punctuation is believed.
+Most is known of English; of some languages a few words (`core.vocabulary`); of others only the punctuation.
 """
 
 import re
 from enum import StrEnum
+from typing import assert_never
+
+from voice_server.core.english import End, end_of
+from voice_server.core.languages import primary
+from voice_server.core.vocabulary import vocabulary_of
 
 __all__ = ["Phrase", "is_echo", "is_invented", "is_nod", "phrase_of", "words_of"]
 
@@ -15,7 +20,7 @@ class Phrase(StrEnum):
     UNKNOWN = "unknown"
     OPEN = "open"  # something must follow
     DICTATION = "dictation"  # digits or letters, of which more may follow
-    DOUBTFUL = "doubtful"  # written as a question, but it ends on a word after which much may follow
+    DOUBTFUL = "doubtful"  # it may be whole, but much may follow such an end
     QUESTION = "question"
     ANSWER = "answer"  # as short as it is, it is all
     STATEMENT = "statement"
@@ -26,44 +31,21 @@ def _set(words: str) -> frozenset[str]:
 
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_WITHIN = re.compile(r"[,;:.!?]\s")
 _OPEN_END = re.compile(r"(?:[,;:–—-]|\.\.\.|…)[\"'”’)]*$")
-
-_ALWAYS_OPEN = _set(
-    "and but or because if the a an my your his our their every than although unless whether um uh er erm"
-    " i'm i'd i'll i've we're they're you're let's"
-)
-_OPEN_UNLESS_ASKED = _set(
-    "of to for with from into at by about in on between without during than as so that which who whose when"
-    " while where what how since until is are was were am be will would can could should shall must may might"
-    " have has had do does did i we they he she it's that's there's like very really just not no"
-    " wondering thinking saying looking want wanted need needed please maybe also then"
-)
-_CLOSED = frozenset({"no", "not", "please", "really", "then", "that", "so", "do", "is", "are", "maybe"})
-"""Of these, the ones that may also be the last or the only word."""
-
-_HANGING = _set("of to for with from into at by in on between during where when how so that as than like")
 
 _ASKING = _set(
     "what what's when when's where where's who who's whose which why how how's is are am was were do does did"
     " can could will would should shall may has have isn't aren't don't doesn't didn't can't won't"
-)
-_ANSWERS = _set(
-    "yes yeah yep no nope okay ok sure thanks stop hello hi hey bye goodbye right exactly correct"
-    " never always please"
 )
 _FIGURES = _set("zero oh one two three four five six seven eight nine ten double triple")
 _TOLD_IN_FIGURES = _set("number phone code pin zip postcode account card digits extension serial reference")
 _SPELLED = frozenset({"spelled", "spelt", "spell", "spelling", "letters"})
 _WHOLE_NUMBER_DIGITS = 10  # a phone number; a longer one is told in groups all the same
 
-_NODS = _set(
-    "uh huh uhhuh mm mmm mhm hm hmm mmhmm yeah yes yep yup right okay ok sure oh ah aha cool great nice wow"
-    " true exactly alright fine good interesting indeed absolutely"
-)
-_NOD_PHRASES = frozenset(
-    {"i see", "got it", "all right", "of course", "go on", "makes sense", "that makes sense", "oh i see"}
-)
 _MOST_NOD_WORDS = 4
+_MOST_ANSWER_WORDS = 2
+_MARKS = ".,;:!¡¿…\"'”’»)"
 
 _INVENTED = frozenset(
     {"you", "thank you", "thank you very much", "thanks for watching", "thank you for watching", "bye", "so"}
@@ -81,44 +63,57 @@ def phrase_of(text: str | None, language: str | None = None) -> Phrase:
     if text is None or not (words := words_of(text)):
         return Phrase.UNKNOWN
     stripped = text.strip()
-    if language is not None and language.split("-")[0].lower() != "en":
-        if _OPEN_END.search(stripped):
-            return Phrase.OPEN
-        return Phrase.QUESTION if stripped.endswith(("?", "？")) else Phrase.STATEMENT
-    is_asked = stripped.endswith("?")
+    is_asked = stripped.endswith(("?", "？"))
+    if _OPEN_END.search(stripped):
+        return Phrase.OPEN
+    if len(words) <= _MOST_ANSWER_WORDS and words[0] in vocabulary_of(language).answers and not is_asked:
+        return Phrase.ANSWER
+    if primary(language or "en") == "en":
+        return _english(words, stripped, is_asked=is_asked)
+    if not is_asked and stripped.split()[-1].strip(_MARKS).lower() in vocabulary_of(language).opening:
+        return Phrase.OPEN
+    return Phrase.QUESTION if is_asked else Phrase.STATEMENT
+
+
+def _english(words: list[str], text: str, *, is_asked: bool) -> Phrase:
     if not is_asked and _is_dictation(words):
         return Phrase.DICTATION
-    if _OPEN_END.search(stripped) or _is_open(words, is_asked=is_asked):
-        return Phrase.OPEN
-    if is_asked and words[-1] in _HANGING:
-        return Phrase.DOUBTFUL
-    if is_asked or (words[0] in _ASKING and len(words) >= 4):
-        return Phrase.QUESTION
-    if len(words) <= 2 and words[0] in _ANSWERS:
-        return Phrase.ANSWER
-    return Phrase.STATEMENT
+    match end_of(words, is_asked=is_asked, is_single=_WITHIN.search(text) is None):
+        case End.OPEN:
+            return Phrase.OPEN
+        case End.DOUBTFUL:
+            return Phrase.DOUBTFUL
+        case End.CLOSED:
+            is_question = is_asked or (words[0] in _ASKING and len(words) >= 4)
+            return Phrase.QUESTION if is_question else Phrase.STATEMENT
+        case never:
+            assert_never(never)
 
 
-def is_nod(text: str) -> bool:
-    """Whether it only says "I am listening"."""
+def is_nod(text: str, language: str | None = None) -> bool:
+    """Whether it only says "I am listening"; `language` as in `phrase_of`."""
     words = words_of(text)
     if not words or len(words) > _MOST_NOD_WORDS:
         return False
-    return " ".join(words) in _NOD_PHRASES or all(word in _NODS for word in words)
+    known = vocabulary_of(language)
+    return " ".join(words) in known.nod_phrases or all(word in known.nods for word in words)
 
 
-def is_echo(heard: str, ours: str, *, is_whole: bool = True) -> bool:
+def is_echo(heard: str, ours: str, *, is_whole: bool = True, is_alike: bool = False) -> bool:
     """Whether what was heard are our own words, come back through the microphone.
 
     The last word of what is not whole may be the half of another: of three or more it does not count.
+    `is_alike`: it sounds like our own voice, so that a few of our words among others are enough.
     """
     words = words_of(heard)
     if not is_whole and len(words) >= 3:
         words.pop()
     if len(words) < 2:
-        return False
+        return is_alike
     matched = _in_common(words, words_of(ours))
     # An echo is misheard now and then; of few words, each must be ours.
+    if is_alike:
+        return len(words) < 4 or matched >= 0.2 * len(words)
     return matched == len(words) if len(words) < 4 else matched >= 0.6 * len(words)
 
 
@@ -132,15 +127,6 @@ def is_invented(text: str) -> bool:
         if times >= 5 and words[: length * times] == words[:length] * times:
             return True
     return False
-
-
-def _is_open(words: list[str], *, is_asked: bool) -> bool:
-    last = words[-1]
-    if last in _ALWAYS_OPEN:
-        return True
-    if is_asked or last not in _OPEN_UNLESS_ASKED:
-        return False
-    return last not in _CLOSED or (len(words) > 2 and last in ("is", "are"))
 
 
 def _is_dictation(words: list[str]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from voice_server.audio.echo import HEARD_MS
 from voice_server.audio.format import STT_RATE_HZ, InputFormat, bytes_of_ms
 from voice_server.audio.incoming import InputDecoder, open_decoder
 from voice_server.audio.level import level_dbfs
@@ -30,6 +31,8 @@ log = structlog.get_logger()
 Emit = Callable[[on.Event], None]
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 Score = Callable[[bytes], Awaitable[float]]
+Likeness = Callable[[bytes, float], float | None]
+"""Takes a voice, and how many milliseconds ago it ended."""
 Serve = Callable[[str, str, int | None], None]
 """Takes the stage, who does its work, and the utterance if it is for one."""
 Overhear = Callable[[float | None, bytes], None]
@@ -39,6 +42,7 @@ _DETECTION_MS = 400  # how late an edge may be told; the beginning of the voice 
 _SCORED_MS = 8_000  # what the end-of-turn model looks at
 _CONFIRMED_MS = 200  # of voice, at the moment it is confirmed
 _STALL_STEP_MS = 100
+_COMPARE_MS = 250  # so often a voice is compared with our own
 _SPARE_BYTES = bytes_of_ms(250, STT_RATE_HZ)
 _BYTES_PER_MS = bytes_of_ms(1, STT_RATE_HZ)
 
@@ -56,6 +60,7 @@ class Ears:
 
     Args:
         score: how finished an utterance sounds (PCM16 16 kHz); None where there is no such model.
+        likeness: how much a voice (PCM16 16 kHz) is like what is being played; None where it cannot be said.
         suppress: makes what takes the noise out of a stream; None where it is to stay.
         overhear: told of all that is heard, where somebody wants to know.
     """
@@ -69,6 +74,7 @@ class Ears:
         score: Score | None,
         limits: SessionLimits,
         serve: Serve,
+        likeness: Likeness,
         suppress: Callable[[], NoiseSuppressor] | None = None,
         overhear: Overhear | None = None,
     ) -> None:
@@ -79,6 +85,7 @@ class Ears:
         self._score = score
         self._limits = limits
         self._serve = serve
+        self._likeness = likeness
         self._choice: Choice | None = None
         self._suppress = suppress
         self._suppressor: NoiseSuppressor | None = None
@@ -92,6 +99,8 @@ class Ears:
         self._current_from_ms = 0.0
         self._open: dict[int, _Open] = {}
         self._silence_until_ms: float | None = None
+        self._voice_from_ms = 0.0
+        self._compare_at_ms: float | None = None
         self._accounted_at = Instant(0.0)  # the input is heard, or taken for silence, up to here
         self._is_stalled = False
         self._stall_timer: asyncio.TimerHandle | None = None
@@ -192,11 +201,13 @@ class Ears:
             self._listen(self._detector, pcm)
         if self._silence_until_ms is not None or self._current is not None:
             self._watch()
+        if self._compare_at_ms is not None and self._position_ms >= self._compare_at_ms:
+            self._compare(self._position_ms)
         if len(self._recent) > _SPARE_BYTES:
             self._trim()
 
     def _listen(self, detector: VoiceDetector, pcm: bytes) -> None:
-        self._tell_all(detector.add(pcm))
+        detector.add(pcm)
         if detector.question is not None:
             self._vad.ask(detector, self._tell_all)
 
@@ -213,12 +224,28 @@ class Ears:
         match edge.kind:
             case EdgeKind.STARTED:
                 self._silence_until_ms = None
+                self._voice_from_ms = at_ms
                 self._emit(on.SpeechStarted(at_ms))
             case EdgeKind.CONFIRMED:
+                self._compare(at_ms)
                 voice = bytes(self._recent[-bytes_of_ms(_CONFIRMED_MS, STT_RATE_HZ) :])
                 self._emit(on.SpeechConfirmed(at_ms, level_dbfs(voice)))
             case EdgeKind.STOPPED:
+                self._compare(at_ms)
+                self._compare_at_ms = None
                 self._emit(on.SpeechStopped(at_ms))
+
+    def _compare(self, until_ms: float) -> None:
+        """Say how much the voice is like our own, while that can be heard."""
+        passed_ms = self._position_ms - until_ms
+        length_bytes = bytes_of_ms(min(until_ms - self._voice_from_ms, HEARD_MS), STT_RATE_HZ)
+        end = len(self._recent) - bytes_of_ms(passed_ms, STT_RATE_HZ)
+        voice = bytes(self._recent[max(end - length_bytes, 0) : end])
+        likeness = self._likeness(voice, passed_ms)
+        self._compare_at_ms = None if likeness is None else self._position_ms + _COMPARE_MS
+        if likeness is not None:
+            level = level_dbfs(voice[-bytes_of_ms(_COMPARE_MS, STT_RATE_HZ) :])
+            self._emit(on.VoiceCompared(until_ms, likeness, level))
 
     def _watch(self) -> None:
         if self._silence_until_ms is not None and self._position_ms >= self._silence_until_ms:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from voice_server.audio.echo import BandLevels
 from voice_server.audio.format import OutputFormat, bytes_of_ms, duration_ms
 from voice_server.audio.outgoing import OutputEncoder, open_encoder
 from voice_server.audio.timing import Timing, time_words
@@ -67,6 +68,7 @@ class Mouth:
         self._piece_timing = Timing(())  # empty while it can only be guessed
         self._corrections: tuple[tuple[float, int], ...] = ()
         self._sent_ms = 0.0  # of the reply, what went into the encoder
+        self.levels: BandLevels | None = None  # of that, as an echo of it would have them
         self._told_char = 0  # of the present piece, up to where the words were told
         self._unsent_ms = 0.0  # encoded, but still within the encoder
         self._end_char = 0
@@ -200,6 +202,10 @@ class Mouth:
     def _push(self, pcm: bytes, rate_hz: int, words: str) -> None:
         if self._encoder is None:
             self._encoder = open_encoder(self._delivery.form, rate_hz)
+            if self._delivery.most_ahead_ms is not None:
+                self.levels = BandLevels(rate_hz)
+        if self.levels is not None:
+            self.levels.push(pcm)
         self._sent_ms += duration_ms(len(pcm), rate_hz)
         self._unsent_ms += duration_ms(len(pcm), rate_hz)
         if data := self._encoder.push(pcm):

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from voice_server.audio.echo import likeness
+from voice_server.audio.format import STT_RATE_HZ
 from voice_server.core import commands as do
 from voice_server.core.events import Event, ToolsSlow
 from voice_server.core.sentences import Sentence
@@ -123,6 +125,12 @@ class Replying:
         """The client's answer to a tool call."""
         if self._tooling is not None:
             self._tooling.deliver(call_id, outcome)
+
+    def likeness(self, voice: bytes, heard_ms: float) -> float | None:
+        """How much a voice (PCM16 16 kHz) is like the reply, of which `heard_ms` were heard when it ended."""
+        if self._mouth is None or self._mouth.levels is None:
+            return None
+        return likeness(voice, STT_RATE_HZ, self._mouth.levels, heard_ms)
 
     def stop(self) -> None:
         """Stop writing and speaking, at once."""

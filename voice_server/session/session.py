@@ -117,6 +117,7 @@ class Session:
             equipment.score,
             limits,
             self._serve,
+            self._likeness,
             equipment.suppress,
             self._recording.hear if self._recording else None,
         )
@@ -399,6 +400,12 @@ class Session:
             if self._conversation.is_held
             else self._conversation.answering.ahead_ms(self._clock.now())
         )
+
+    def _likeness(self, voice: bytes, ended_ms_ago: float) -> float | None:
+        """How much what the ears hear is like what the mouth says; None while it says nothing."""
+        if (reply := self._conversation.reply) is None:
+            return None
+        return self._replying.likeness(voice, reply.playout.heard_ms(self._clock.now()) - ended_ms_ago)
 
     # ── Saying so ────────────────────────────────────────────────────────────────────────────────
 

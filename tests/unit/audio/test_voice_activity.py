@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.unit.audio.sound import babble, noise, pieces, tone
+from voice_server.audio.clip import decode_clip
 from voice_server.audio.voice_activity import (
     WINDOW_SAMPLES,
     EdgeKind,
@@ -122,8 +124,10 @@ def test_edges_come_in_order(probabilities: list[float]) -> None:
 
 # ── Silence that the model is not asked about ────────────────────────────────────────────────────
 
+REST, PRELUDE = 10, 15  # windows
 
-def test_below_the_gate_the_model_is_not_asked() -> None:
+
+def test_in_silence_the_model_is_not_asked() -> None:
     script = Script([])
     detector = VoiceDetector(script)
     assert detector.push(QUIET * 100 + tone(1.024, 16_000, peak=40)) == []
@@ -131,44 +135,53 @@ def test_below_the_gate_the_model_is_not_asked() -> None:
     assert detector.position_ms == 3200 + 1024
 
 
-def test_quiet_windows_stop_a_voice() -> None:
-    detector = VoiceDetector(Script([0.9] * 3))
-    edges = detector.push(WINDOW * 3 + QUIET * 4)
-    assert [(edge.kind, edge.at_ms) for edge in edges] == [(STARTED, 0), (STOPPED, 96)]
+def test_while_there_is_voice_it_is_asked_about_silence_too() -> None:
+    script = Script([*[0.9] * 3, 0.1, 0.4, *[0.1] * 30])
+    edges = VoiceDetector(script).push(WINDOW * 3 + QUIET * 30)
+    assert [(edge.kind, edge.at_ms) for edge in edges] == [(STARTED, 0), (STOPPED, 160)]
+    assert len(script.states) == 5 + REST
 
 
-def test_the_model_keeps_its_memory_over_a_short_pause_only() -> None:
-    script = Script([0.9] * 4)
-    detector = VoiceDetector(script)
-    detector.push(WINDOW + QUIET * 2 + WINDOW + QUIET * 10 + WINDOW * 2)
-    assert [float(state.memory.max()) for state in script.states] == [0, 1, 0, 1]
-    assert [bool(state.context.any()) for state in script.states] == [False, False, False, True]
+def test_noise_keeps_it_awake() -> None:
+    script = Script([0.1] * 50)
+    VoiceDetector(script).push((WINDOW + QUIET * (REST - 1)) * 5)
+    assert len(script.states) == 50
 
 
-# ── A stream that stalls ─────────────────────────────────────────────────────────────────────────
+def test_a_voice_that_rose_out_of_silence_began_there() -> None:
+    quiet_first = Script([*[0.1] * (PRELUDE - 2), *[0.9] * 3])
+    assert VoiceDetector(quiet_first).push(QUIET * 40 + WINDOW) == [VoiceEdge(STARTED, 38 * 32)]
+    assert not quiet_first.states[0].memory.any()
 
 
-def test_a_stall_is_silence() -> None:
-    detector = VoiceDetector(Script([0.9] * 3))
-    detector.push(WINDOW * 3 + WINDOW[:320])
-    assert detector.position_ms == 106
-    assert detector.skip(50) == []
-    assert detector.skip(300) == [VoiceEdge(STOPPED, 96)]
-    assert detector.position_ms == 456
-    assert not detector.speaking
+def test_after_a_rest_it_begins_afresh() -> None:
+    script = Script([0.1] * (1 + REST + PRELUDE + 2))
+    VoiceDetector(script).push(WINDOW + QUIET * 60 + WINDOW * 2)
+    is_fresh = [not state.memory.any() for state in script.states]
+    assert is_fresh == [True, *[False] * REST, True, *[False] * (PRELUDE + 1)]
 
 
-def test_positions_go_on_after_a_stall() -> None:
-    detector = VoiceDetector(Script([0.1, 0.9, 0.9]))
-    detector.push(WINDOW)
-    assert detector.skip(1000) == []
-    assert detector.push(WINDOW * 2) == [VoiceEdge(STARTED, 1032)]
-    assert detector.speaking
+def test_a_rest_too_short_to_forget_anything_skips_nothing() -> None:
+    script = Script([0.1] * (1 + REST + 5 + 1))
+    VoiceDetector(script).push(WINDOW + QUIET * (REST + 5) + WINDOW)
+    assert [bool(state.memory.any()) for state in script.states] == [False, *[True] * (REST + 6)]
 
 
-def test_a_stall_ends_a_beginning() -> None:
-    detector = VoiceDetector(Script([0.9, 0.9]))
-    assert detector.push(WINDOW) + detector.skip(10) + detector.push(WINDOW) == []
+@given(
+    louds=st.lists(st.booleans(), max_size=120),
+    probabilities=st.lists(st.sampled_from([0.1, 0.4, 0.9]), min_size=120, max_size=120),
+    piece=st.integers(1, 3_000),
+)
+def test_positions_are_those_of_the_stream_however_it_rests(
+    louds: list[bool], probabilities: list[float], piece: int
+) -> None:
+    pcm = b"".join(WINDOW if is_loud else QUIET for is_loud in louds)
+    detector, edges = VoiceDetector(Script(probabilities)), list[VoiceEdge]()
+    for start in range(0, len(pcm), 2 * piece):
+        edges += detector.push(pcm[start : start + 2 * piece])
+        assert detector.position_ms == min(start + 2 * piece, len(pcm)) / 32
+    assert edges == VoiceDetector(Script(probabilities)).push(pcm)
+    assert [edge.at_ms for edge in edges] == sorted(edge.at_ms for edge in edges)
 
 
 def test_half_a_sample_is_refused_and_the_stream_goes_on() -> None:
@@ -191,6 +204,20 @@ def test_silero_hears_a_voice_between_silences(silero_path: Path) -> None:
     assert (started.kind, confirmed.kind, stopped.kind) == (STARTED, CONFIRMED, STOPPED)
     assert started.at_ms == pytest.approx(1000, abs=150)
     assert stopped.at_ms == pytest.approx(3000, abs=150)
+
+
+@pytest.mark.parametrize("gain_db", [0, -10, -20, -30])
+@pytest.mark.parametrize("name", ["france", "pause"])
+def test_resting_moves_no_edge_of_a_real_voice(silero_path: Path, name: str, gain_db: float) -> None:
+    recorded = (Path(__file__).parents[2] / "data" / f"{name}.wav").read_bytes()
+    voice = np.frombuffer(decode_clip(recorded, None, 60), "<i2") * 10 ** (gain_db / 20)
+    pcm = bytes(64_000) + voice.astype("<i2").tobytes() + bytes(64_000)
+    vad = SileroVad(silero_path)
+    always = VoiceDetector(vad, VadSettings(gate_dbfs=-math.inf)).push(pcm)
+    resting = VoiceDetector(vad).push(pcm)
+    assert [edge.kind for edge in resting] == [edge.kind for edge in always] != []
+    for edge, wanted in zip(resting, always, strict=True):
+        assert abs(edge.at_ms - wanted.at_ms) <= 32
 
 
 def test_silero_hears_no_voice_in_noise_and_tones(silero_path: Path) -> None:

@@ -29,7 +29,8 @@ policies = st.builds(
 )
 options = st.builds(ReplyOptions, st.booleans(), st.booleans())
 scores = st.builds(on.EndOfTurnScored, ids, few, st.floats(0, 1))
-guesses = scores | st.builds(on.PartialTranscribed, ids, said)
+compared = st.builds(on.VoiceCompared, st.just(0.0), st.floats(-1, 1), st.sampled_from([-50.0, -30.0, -10.0]))
+guesses = scores | compared | st.builds(on.PartialTranscribed, ids, said)
 generations = st.sampled_from([0, 0, 0, -1, 1])  # beside the present one
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.unit.core.talk import Talk
 from voice_server.clock import Instant
 from voice_server.core import events as on
-from voice_server.core.overlap import NODDING_MS, WORDLESS_MS
+from voice_server.core.overlap import ECHO_LIKENESS, NODDING_MS, WORDLESS_MS
 from voice_server.core.policy import TurnPolicy
 from voice_server.core.wire import TurnMode
 from voice_server.errors import AudioError
@@ -57,6 +57,13 @@ def test_a_nod_cuts_nothing_and_is_no_turn(nod: str) -> None:
     assert not talk.state.is_held
     talk.step(on.Tick(), at=20_000)
     assert talk.history == ["user: Hello", f"assistant: {TEXT}"]
+
+
+def test_a_nod_in_the_language_of_the_conversation() -> None:
+    for language, is_nod in (("de-DE", True), ("sv", False)):
+        talk = overlapping()
+        talk.step(on.PolicyChanged(SEMANTIC, language))
+        assert is_cut(talk.step(on.PartialTranscribed(2, "Ja, genau"), at=1_400)) is not is_nod
 
 
 def test_a_nod_too_short_to_be_confirmed() -> None:
@@ -112,6 +119,50 @@ def test_our_own_words_cut_nothing_and_hold_nothing() -> None:
     assert not talk.state.is_held
     talk.step(on.SpeechStopped(1_500), at=2_600)
     assert talk.step(on.Transcribed(2, 1, "The moon is about three"), at=2_800)[-1] == "close 2"
+
+
+ECHO, OTHER = ECHO_LIKENESS + 0.1, ECHO_LIKENESS - 0.1
+
+
+def test_what_sounds_like_us_is_not_fallen_silent_over() -> None:
+    talk = overlapping()
+    assert "overlap over" in talk.step(on.VoiceCompared(400, ECHO, -30.0), at=1_400)
+    assert not talk.state.is_held
+    assert "overlap" in talk.step(on.VoiceCompared(650, OTHER, -31.0), at=1_650)
+    assert is_cut(talk.step(on.Tick(), at=1_400 + WORDLESS_MS))
+
+
+def test_what_sounds_like_us_cuts_nothing_however_long_and_loud() -> None:
+    talk = overlapping()
+    for at_ms in range(1_400, 4_000, 250):
+        assert not is_cut(talk.step(on.VoiceCompared(at_ms - 1_000, ECHO, -5.0), at=at_ms))
+        assert not is_cut(talk.step(on.Tick(), at=at_ms + 240))
+        assert talk.state.wake_at is not None and talk.state.wake_at > at_ms + 240
+    talk.step(on.SpeechConfirmed(3_000, -5.0), at=4_000)
+    assert talk.state.reply is not None
+
+
+@pytest.mark.parametrize("misheard", ["Them", "Dim moon is an out free", "the moan"])
+def test_misheard_words_that_sound_like_us_are_ours(misheard: str) -> None:
+    for likeness, is_ours in ((ECHO, True), (OTHER, False)):
+        talk = overlapping()
+        talk.step(on.VoiceCompared(400, likeness, -30.0), at=1_400)
+        assert is_cut(talk.step(on.PartialTranscribed(2, misheard), at=1_600)) is not is_ours
+
+
+@pytest.mark.parametrize("meant", ["Stop.", "Wait!", "No.", "Can you tell me something else"])
+def test_words_for_us_cut_though_they_sound_like_us(meant: str) -> None:
+    talk = overlapping()
+    talk.step(on.VoiceCompared(400, ECHO, -30.0), at=1_400)
+    assert is_cut(talk.step(on.PartialTranscribed(2, meant), at=1_600))
+
+
+def test_a_caller_who_is_louder_than_our_echo_cuts_whatever_the_words() -> None:
+    talk = overlapping(level_dbfs=-40.0)
+    talk.step(on.VoiceCompared(400, ECHO, -40.0), on.PartialTranscribed(2, "moon is about"), at=1_400)
+    assert not is_cut(talk.step(on.VoiceCompared(650, OTHER, -41.0), at=1_650))
+    assert not is_cut(talk.step(on.VoiceCompared(900, OTHER, -20.0), at=1_900))
+    assert is_cut(talk.step(on.VoiceCompared(1_150, OTHER, -20.0), at=2_150))
 
 
 def test_a_client_that_pauses_has_heard_no_more() -> None:

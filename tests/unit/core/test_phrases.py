@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.unit.core.clauses import FINISHED, UNFINISHED
 from voice_server.core.phrases import Phrase, is_echo, is_invented, is_nod, phrase_of
 
 pytestmark = pytest.mark.unit
@@ -43,12 +44,78 @@ def test_what_a_phrase_is(text: str | None, phrase: Phrase) -> None:
     assert phrase_of(text) is phrase
 
 
+GOES_ON = (Phrase.OPEN, Phrase.DOUBTFUL, Phrase.DICTATION)
+TAKEN_FOR_WHOLE = {"How would you", "The answer is not", "What we could do, I mean"}
+TAKEN_FOR_CUT_OFF = {"What is the weather like?", "Who said that?", "I never said that."} | {
+    "Ask him who he was with.", "Yes, I am.", "Once a week.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", ["", "."])
+def test_clauses_that_were_cut_off(mark: str) -> None:
+    missed = {text for text in UNFINISHED if phrase_of(text + mark) not in GOES_ON}
+    assert len(UNFINISHED) >= 60 and missed == TAKEN_FOR_WHOLE
+
+
+def test_clauses_that_are_whole() -> None:
+    held_up = {text for text in FINISHED if phrase_of(text) in GOES_ON}
+    assert len(FINISHED) >= 60 and held_up == TAKEN_FOR_CUT_OFF
+
+
 @pytest.mark.parametrize(
-    ("text", "phrase"),
-    [("Ich war an", Phrase.STATEMENT), ("Ja,", Phrase.OPEN), ("Wo ist das?", Phrase.QUESTION)],
+    ("text", "language", "phrase"),
+    [
+        ("Ich möchte einen Tisch für", "de-DE", Phrase.OPEN),
+        ("Mach bitte das Licht an.", "de", Phrase.STATEMENT),
+        ("Ich will das.", "de", Phrase.STATEMENT),
+        ("Nein, danke.", "de-AT", Phrase.ANSWER),
+        ("Warte!", "de", Phrase.ANSWER),
+        ("Ja,", "de", Phrase.OPEN),
+        ("Wo ist das?", "de", Phrase.QUESTION),
+        ("Je voudrais aller à la", "fr-FR", Phrase.OPEN),
+        ("Prends-la.", "fr", Phrase.STATEMENT),
+        ("Depuis quand ?", "fr", Phrase.QUESTION),
+        ("Attendez !", "fr", Phrase.ANSWER),
+        ("Quiero reservar una mesa para", "es-MX", Phrase.OPEN),
+        ("¿Dónde está la estación?", "es", Phrase.QUESTION),
+        ("Espera.", "es", Phrase.ANSWER),
+        ("Vorrei prenotare un tavolo per", "it-IT", Phrase.OPEN),
+        ("Vengo anch'io.", "it", Phrase.STATEMENT),
+        ("Basta!", "it", Phrase.ANSWER),
+        ("Eu queria falar com", "pt-BR", Phrase.OPEN),
+        ("Não.", "pt", Phrase.ANSWER),
+        ("Jag vill boka ett bord för", "sv", Phrase.STATEMENT),
+        ("Jag vill,", "sv", Phrase.OPEN),
+        ("本当ですか？", "ja", Phrase.QUESTION),
+    ],
 )
-def test_of_other_languages_only_punctuation_is_believed(text: str, phrase: Phrase) -> None:
-    assert phrase_of(text, "de-DE") is phrase
+def test_other_languages(text: str, language: str, phrase: Phrase) -> None:
+    assert phrase_of(text, language) is phrase
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Ja, genau.", "de-DE"), ("Alles klar.", "de"), ("Mhm.", "de"), ("D'accord.", "fr"),
+        ("Ah bon.", "fr"), ("Oui, oui.", "fr-CA"), ("Sí, claro.", "es"), ("De acuerdo.", "es"),
+        ("Va bene.", "it"), ("Certo.", "it"), ("Tá bom.", "pt-BR"), ("Pois é.", "pt"),
+        ("Mm.", "sv"), ("Okay.", "tlh"),
+    ],
+)  # fmt: skip
+def test_nods_of_other_languages(text: str, language: str) -> None:
+    assert is_nod(text, language)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Nein.", "de"), ("Ja, aber warum?", "de"), ("Stopp!", "de"), ("Doch.", "de"), ("Non.", "fr"),
+        ("Attends.", "fr"), ("Oui mais", "fr"), ("No.", "es"), ("Espera.", "es"), ("Aspetta.", "it"),
+        ("Não.", "pt"), ("Ja.", "sv"), ("Right.", "de"),
+    ],
+)  # fmt: skip
+def test_no_nods_of_other_languages(text: str, language: str) -> None:
+    assert not is_nod(text, language)
 
 
 @pytest.mark.parametrize(
