@@ -95,7 +95,7 @@ class LlamaEngine:
         try:
             async with asyncio.timeout(_QUIET_S):
                 for slot in range(self._options.slots):
-                    async for _ in asking.post({**_ALWAYS, **one_word}):
+                    async for _ in asking.post({**_ALWAYS, **one_word, "id_slot": slot}):
                         pass  # answered only when the slot is free
         except (HttpStatusError, OSError, EOFError, ValueError):
             return False
