@@ -43,7 +43,7 @@ async def test_what_was_begun_early_is_there_when_the_turn_begins() -> None:
         # The words came 200 ms into the wait of 500; without a head start the sound would take 450 ms more.
         assert call.when(wire.AudioOut) - begun_ms < 200
         assert len(call.llm.requests) == 1
-        assert metrics.early_starts == wire.EarlyStarts(1, was_used=True)
+        assert metrics.early_starts == wire.EarlyStarts(1, was_used=True, lead_ms=300)
         assert call.history == [("user", "How are you"), ("assistant", "You said How are you.")]
 
 
@@ -52,7 +52,7 @@ async def test_what_was_begun_in_vain_leaves_no_trace() -> None:
         await call.stream(speak("I think ") + quiet(400) + speak("it rains"))
         await call.stream(quiet(1_500))
         metrics = await call.until(wire.Metrics)
-        assert metrics.early_starts == wire.EarlyStarts(2, was_used=True)
+        assert metrics.early_starts == wire.EarlyStarts(2, was_used=True, lead_ms=300)
         assert [request.messages[-1].content for request in call.llm.requests] == [
             "I think",
             "I think it rains",

@@ -300,6 +300,32 @@ async def test_a_reply_left_while_its_prompt_is_read_is_read_no_further(llm: Lan
     assert progress["cache"] < progress["total"] / 2
 
 
+def talk(about: str) -> tuple[ChatMessage, ...]:
+    """What was said so far, of some length."""
+    return (ChatMessage("user", f"Tell me of {about}."), ChatMessage("assistant", f"Well, {about}. " * 30))
+
+
+async def tokens_read(llm: LlamaLanguageModel, request: ReplyRequest) -> int:
+    """How much of a prompt was not known from before, in tokens."""
+    events = [event async for event in llm.engine.events(as_payload(request))]
+    progress = [event["prompt_progress"] for event in events if "prompt_progress" in event][-1]
+    return int(progress["total"] - progress["cache"])
+
+
+async def test_a_conversation_is_read_once_whoever_talks_between_and_whatever_is_dropped(
+    llm: LanguageModel,
+) -> None:
+    assert isinstance(llm, LlamaLanguageModel)
+    ships = talk("ships")
+    assert await tokens_read(llm, ask("How big?", *ships, max_tokens=3)) > 60
+    for question in ("How fast?", "How old?", "How heavy?"):
+        await reply(llm, ask(f"{question} Hello!", max_tokens=3))  # somebody else
+        async for _ in (dropped := llm.engine.events(as_payload(ask("How", *ships, max_tokens=200)))):
+            break
+        await dropped.aclose()
+        assert await tokens_read(llm, ask(question, *ships, max_tokens=3)) < 20
+
+
 async def test_replies_left_while_they_are_written_are_written_no_further(llm: LanguageModel) -> None:
     assert isinstance(llm, LlamaLanguageModel)
     # Written to their ends these would hold both slots for minutes, and the test would run into its deadline.

@@ -165,10 +165,12 @@ class Endpointing(msgspec.Struct, frozen=True):
 
 
 class EarlyStarts(msgspec.Struct, frozen=True):
-    """How often the reply was begun before the turn, and whether the last of these was used."""
+    """How often the reply was begun before the turn, whether the last of these was used, and how long before
+    the turn that was begun."""
 
     count: int
     used: bool
+    lead_ms: float = 0.0
 
 
 class Metrics(_Frame, frozen=True, tag="metrics"):

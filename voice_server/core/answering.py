@@ -106,11 +106,11 @@ class Answering:
 
     # ── A reply before its turn ──────────────────────────────────────────────────────────────────
 
-    def start_draft(self, one: Utterance) -> None:
+    def start_draft(self, one: Utterance, now: Instant) -> None:
         """Begin to answer what may not be all."""
         assert one.heard is not None
         one.early_starts += 1
-        draft = Draft(one.id, one.revision, one.heard.text.strip(), self._wishes.do)
+        draft = Draft(one.id, one.revision, one.heard.text.strip(), now, self._wishes.do)
         generation = self._numbering.generation()
         # The ids that the turn will get: whatever else begins before it drops the draft.
         ahead = replace(self._numbering)
@@ -132,7 +132,8 @@ class Answering:
         assert self._numbering.message() == reply.message_id
         reply.wish = self._wishes.do
         self._take(reply, now)
-        basis = do.TurnBasis(one.endpointing, one.early_starts, was_drafted=True)
+        lead_ms = round(now - draft.began)
+        basis = do.TurnBasis(one.endpointing, one.early_starts, was_drafted=True, lead_ms=lead_ms)
         self._wishes.do(do.ConfirmReply(reply.generation, reply.turn_id, one.id, basis))
         for command in draft.held:
             self._wishes.do(command)

@@ -145,12 +145,14 @@ class TranscribeClip:
 class TurnBasis:
     """Why a turn began when it did: the wait that ended it, and the early starts of its utterance.
 
-    `was_drafted`: the last of those became the reply; the others were thrown away.
+    `was_drafted`: the last of those became the reply, begun `lead_ms` before the turn; the others were thrown
+    away.
     """
 
     endpointing: Endpointing | None = None
     early_starts: int = 0
     was_drafted: bool = False
+    lead_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

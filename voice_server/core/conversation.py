@@ -326,7 +326,7 @@ class Conversation:
         while listening.waiting and self._may_begin(listening.waiting[0]):
             self._begin_turn(listening.take_first(), now)
         if self._may_draft and (one := listening.open) and is_worth_drafting(one, self.policy):
-            answering.start_draft(one)
+            answering.start_draft(one, now)
         if self.reply is None and not listening.waiting and self.status is not None:
             self._wishes.show_status(StatusKind.LISTENING)
 

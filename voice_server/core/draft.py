@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from voice_server.clock import Instant
 from voice_server.core import commands as do
 from voice_server.core import events as on
 from voice_server.core.phrases import Phrase, phrase_of
@@ -33,6 +34,7 @@ class Draft:
     utterance: int
     revision: int
     text: str
+    began: Instant
     wish: Callable[[do.Command], None]
     reply: Reply = field(init=False)
     held: list[do.Command] = field(default_factory=list)

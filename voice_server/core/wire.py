@@ -409,10 +409,12 @@ class TurnEnd:
 
 @dataclass(frozen=True, slots=True)
 class EarlyStarts:
-    """How often the reply was begun before the turn, and whether the last of these became the reply."""
+    """How often the reply was begun before the turn, whether the last of these became the reply, and how long
+    before the turn that was begun."""
 
     count: int
     was_used: bool
+    lead_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

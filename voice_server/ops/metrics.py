@@ -39,6 +39,13 @@ class ServerMetrics:
             buckets=_STAGE_BUCKETS_S,
         )
         self._turns = self._counter("turns", "Turns by how they ended.", "reason")
+        self._early = self._counter("early_starts", "Replies begun before their turn.", "outcome")
+        self._lead = Histogram(
+            "voice_server_early_start_seconds",
+            "How long before its turn a reply was begun that became it.",
+            registry=self._registry,
+            buckets=_STAGE_BUCKETS_S,
+        )
         self._errors = self._counter("stage_errors", "Errors within turns.", "stage", "provider", "code")
         self._heard = self._counter("heard_seconds", "Reply audio that was heard to its end or to a cut.")
         self._lag = Histogram(
@@ -61,6 +68,11 @@ class ServerMetrics:
                 self._stages.labels(stage).observe(took_ms / 1000)
         if report.response_ms is not None:
             self._response.observe(report.response_ms / 1000)
+        if (early := report.early_starts) is not None:
+            self._early.labels("used").inc(early.was_used)
+            self._early.labels("dropped").inc(early.count - early.was_used)
+            if early.was_used:
+                self._lead.observe(early.lead_ms / 1000)
         for stage, code in report.failures:
             self._errors.labels(stage, report.providers.get(stage, ""), code).inc()
 

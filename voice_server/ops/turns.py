@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from voice_server.clock import Instant
+from voice_server.core.wire import EarlyStarts
 
 
 class Moment(StrEnum):
@@ -46,6 +47,7 @@ class TurnReport:
     moments: Mapping[Moment, Instant]
     providers: Mapping[str, str]
     failures: tuple[tuple[str, str], ...] = ()
+    early_starts: EarlyStarts | None = None
 
     def stage_ms(self, stage: str) -> float | None:
         """How long a stage took; None if the turn had no such stage."""

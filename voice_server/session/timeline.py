@@ -57,7 +57,7 @@ class Timeline:
             response_ms=_between(heard, self.first_audio),
             providers=dict(self.providers) | self.served,
             endpointing=None if end is None else TurnEnd(end.wait_ms, end.reasons),
-            early_starts=EarlyStarts(basis.early_starts, basis.was_drafted) if basis.early_starts else None,
+            early_starts=_early_starts(basis),
         )
 
     def report(self, session_id: str, conversation_id: str, turn_id: TurnId, now: Instant) -> TurnReport:
@@ -80,6 +80,7 @@ class Timeline:
             happened,
             dict(self.providers) | self.served,
             self.failures,
+            _early_starts(self.basis),
         )
 
 
@@ -164,6 +165,12 @@ class Timelines:
     def report(self, session_id: str, conversation_id: str, turn_id: TurnId) -> TurnReport:
         """The present turn's."""
         return self._present.report(session_id, conversation_id, turn_id, self._clock.now())
+
+
+def _early_starts(basis: TurnBasis) -> EarlyStarts | None:
+    if not basis.early_starts:
+        return None
+    return EarlyStarts(basis.early_starts, basis.was_drafted, basis.lead_ms)
 
 
 def _between(start: Instant | None, end: Instant | None) -> float | None:

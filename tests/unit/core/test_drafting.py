@@ -65,6 +65,7 @@ def test_a_confirmed_draft_is_the_reply_all_at_once() -> None:
     assert talk.step(on.Tick(), at=1_400) == ["record heard 'Hi there.' complete", "listening"]
     (confirmed,) = (one for one in talk.commands if isinstance(one, do.ConfirmReply))
     assert (confirmed.basis.early_starts, confirmed.basis.was_drafted) == (1, True)
+    assert confirmed.basis.lead_ms == 500
 
 
 def test_a_draft_leaves_no_trace_when_the_user_goes_on() -> None:

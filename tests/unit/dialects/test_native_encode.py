@@ -195,7 +195,7 @@ EVERY_OUTPUT: list[tuple[Output, dict[str, Any]]] = [
             370.0,
             {},
             endpointing=TurnEnd(200.0, ("words_question",)),
-            early_starts=EarlyStarts(2, True),
+            early_starts=EarlyStarts(2, True, 312.04),
         ),
         {
             "type": "metrics",
@@ -208,7 +208,7 @@ EVERY_OUTPUT: list[tuple[Output, dict[str, Any]]] = [
             "providers": {},
             "cost": {"amount": 0, "currency": "USD"},
             "endpointing": {"wait_ms": 200, "reasons": ["words_question"]},
-            "early_starts": {"count": 2, "used": True},
+            "early_starts": {"count": 2, "used": True, "lead_ms": 312},
         },
     ),
     (

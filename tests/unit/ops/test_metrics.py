@@ -2,6 +2,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.ops.turns import report
+from voice_server.core.wire import EarlyStarts
 from voice_server.ops.metrics import ServerMetrics
 from voice_server.ops.turns import Moment
 
@@ -47,6 +48,17 @@ def test_a_turn_without_a_stage_is_not_counted_for_it() -> None:
     assert ("stage_seconds_count", "endpoint") not in seen
     assert ("stage_seconds_count", "send") not in seen
     assert seen["stage_seconds_count", "stt"] == 1
+
+
+def test_early_starts_are_counted_by_what_became_of_them() -> None:
+    metrics = ServerMetrics(lambda: 0, lambda: 0)
+    metrics.turn_ended(report(early_starts=EarlyStarts(2, was_used=True, lead_ms=250)))
+    metrics.turn_ended(report(early_starts=EarlyStarts(1, was_used=False)))
+    metrics.turn_ended(report())
+    seen = samples(metrics)
+    assert (seen["early_starts_total", "used"], seen["early_starts_total", "dropped"]) == (1, 2)
+    assert seen["early_start_seconds_count", ""] == 1
+    assert seen["early_start_seconds_sum", ""] == pytest.approx(0.25)
 
 
 def test_errors_are_counted_by_stage_provider_and_code() -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from voice_server.clock import Instant
+from voice_server.core.wire import EarlyStarts
 from voice_server.ops.turns import Moment, TurnReport
 
 MOMENTS = {
@@ -22,10 +23,11 @@ def report(
     end_reason: str = "completed",
     failures: tuple[tuple[str, str], ...] = (),
     without: tuple[Moment, ...] = (),
+    early_starts: EarlyStarts | None = None,
 ) -> TurnReport:
     moments = {moment: Instant(at) for moment, at in MOMENTS.items() if moment not in without}
     providers = {"stt": "ears", "llm": "local/qwen", "tts": "mouth"}
-    return TurnReport("sess_1", "conv_1", "turn_1", end_reason, moments, providers, failures)
+    return TurnReport("sess_1", "conv_1", "turn_1", end_reason, moments, providers, failures, early_starts)
 
 
 @dataclass(frozen=True, slots=True)

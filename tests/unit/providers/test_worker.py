@@ -32,6 +32,29 @@ async def test_urgent_jobs_overtake_the_others_and_cancelled_ones_never_run() ->
     await worker.close()
 
 
+async def test_a_job_may_ask_whether_an_urgent_one_waits() -> None:
+    worker, began, gate = Worker("test"), threading.Event(), threading.Event()
+
+    def guess() -> list[bool]:
+        pressed = [worker.is_pressed]
+        began.set()
+        gate.wait(5)
+        return [*pressed, worker.is_pressed]
+
+    guessing = asyncio.create_task(worker.run(guess, urgent=False))
+    await asyncio.to_thread(began.wait, 5)
+    dropped = asyncio.create_task(worker.run(lambda: None))
+    urgent = asyncio.create_task(worker.run(lambda: None))
+    await asyncio.sleep(0)
+    dropped.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    assert await guessing == [False, True]
+    await urgent
+    assert not worker.is_pressed
+    await worker.close()
+
+
 async def test_an_error_goes_to_who_asked_and_the_thread_lives_on() -> None:
     worker = Worker("test")
     with pytest.raises(ZeroDivisionError):

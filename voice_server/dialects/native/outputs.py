@@ -159,7 +159,11 @@ def _turn_taking(metrics: Metrics) -> dict[str, Any]:
     if (end := metrics.endpointing) is not None:
         fields["endpointing"] = {"wait_ms": _tenths(end.wait_ms), "reasons": end.reasons}
     if (starts := metrics.early_starts) is not None:
-        fields["early_starts"] = {"count": starts.count, "used": starts.was_used}
+        fields["early_starts"] = {
+            "count": starts.count,
+            "used": starts.was_used,
+            "lead_ms": _tenths(starts.lead_ms),
+        }
     return fields
 
 

@@ -23,13 +23,12 @@ class HttpStatusError(Exception):
 
 
 class EventServer:
-    """POSTs to one server, so many `at_once`; more wait their turn here, where they can be cancelled."""
+    """POSTs to one server."""
 
-    def __init__(self, url: str, key: str, at_once: int) -> None:
+    def __init__(self, url: str, key: str) -> None:
         self._address = urlsplit(url)
         self._key = key
         self._open: set[asyncio.StreamWriter] = set()
-        self._turns = asyncio.Semaphore(at_once)
         self._is_cut = False
 
     async def post(self, payload: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
@@ -39,25 +38,24 @@ class EventServer:
             HttpStatusError: refused.
             OSError, EOFError, ValueError: the connection broke or was cut, or what came is no event stream.
         """
-        async with self._turns:
-            if self._is_cut:
-                raise ConnectionAbortedError("the server is being closed")
-            reader, writer = await asyncio.open_connection(
-                self._address.hostname, self._address.port, limit=_LONGEST_LINE_BYTES
-            )
-            self._open.add(writer)
-            try:
-                writer.write(self._request(json.dumps(payload).encode()))
-                status, headers = await _read_head(reader)
-                blocks = _read_body(reader, headers)
-                if status != 200:
-                    raise HttpStatusError(status, _parse(b"".join([block async for block in blocks])))
-                async for event in _split_events(blocks):
-                    if event != b"[DONE]":
-                        yield json.loads(event)
-            finally:
-                self._open.discard(writer)
-                writer.transport.abort()  # a reset, not a farewell: the server's next write fails: it stops
+        if self._is_cut:
+            raise ConnectionAbortedError("the server is being closed")
+        reader, writer = await asyncio.open_connection(
+            self._address.hostname, self._address.port, limit=_LONGEST_LINE_BYTES
+        )
+        self._open.add(writer)
+        try:
+            writer.write(self._request(json.dumps(payload).encode()))
+            status, headers = await _read_head(reader)
+            blocks = _read_body(reader, headers)
+            if status != 200:
+                raise HttpStatusError(status, _parse(b"".join([block async for block in blocks])))
+            async for event in _split_events(blocks):
+                if event != b"[DONE]":
+                    yield json.loads(event)
+        finally:
+            self._open.discard(writer)
+            writer.transport.abort()  # a reset, not a farewell: the server's next write fails: it stops
 
     async def cut(self) -> None:
         """Break every stream, those that wait their turn too; returns when the sockets are closed."""

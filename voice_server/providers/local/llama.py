@@ -64,8 +64,7 @@ class LlamaLanguageModel:
             await self.engine.start()
             if self._options.warm_prompt:
                 system = {"role": "system", "content": self._options.warm_prompt}
-                for slot in range(self._options.slots):
-                    await self._read_ahead(system, slot)
+                await asyncio.gather(*(self._read_ahead(system) for _ in range(self._options.slots)))
             self._is_warm = True
 
     async def close(self) -> None:
@@ -96,9 +95,9 @@ class LlamaLanguageModel:
         finally:
             await events.aclose()
 
-    async def _read_ahead(self, system: Mapping[str, str], slot: int) -> None:
-        """Leave the system prompt in a slot's cache, where every conversation begins with it."""
-        payload = {"messages": [system, {"role": "user", "content": "Hi"}], "max_tokens": 1, "id_slot": slot}
+    async def _read_ahead(self, system: Mapping[str, str]) -> None:
+        """Leave the system prompt in the cache of a slot that is free: every conversation begins with it."""
+        payload = {"messages": [system, {"role": "user", "content": "Hi"}], "max_tokens": 1}
         try:
             async for _ in self.engine.events(payload):
                 pass

@@ -3,11 +3,13 @@
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 from voice_server.errors import ModelFileError, ProviderUnavailable
 from voice_server.providers.local.event_stream import EventServer, HttpStatusError
+from voice_server.providers.local.slots import Slots
 from voice_server.providers.local.weights import WeightStore
 from voice_server.providers.local.worker import Worker, default_threads
 from voice_server.providers.registry import import_vendor
@@ -47,6 +49,7 @@ class LlamaEngine:
         self._key = secrets.token_hex(32)  # the listener is open to every process of this machine
         self._engine: Any = None
         self._server: EventServer | None = None
+        self._slots = Slots(options.slots)
 
     async def start(self) -> None:
         """Load the model.
@@ -59,14 +62,18 @@ class LlamaEngine:
         if self._server is None:
             self._server = self._connect()
 
-    def events(self, payload: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    async def events(self, payload: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """The server's own events for a chat completion. Closing the generator stops it within one batch.
 
         Raises as `EventServer.post`, and ProviderUnavailable where it is not started or stopped.
         """
-        if self._server is None:
-            raise ProviderUnavailable("the local language model has been closed.", stage="llm")
-        return self._server.post({**payload, **_ALWAYS})
+        talk = [one["content"] for one in payload["messages"] if one["role"] != "system"]
+        async with self._slots.take(talk) as slot:
+            if self._server is None:
+                raise ProviderUnavailable("the local language model has been closed.", stage="llm")
+            async with aclosing(self._server.post({**payload, **_ALWAYS, "id_slot": slot})) as events:
+                async for event in events:
+                    yield event
 
     async def stop(self) -> None:
         """Break every reply off and free the memory."""
@@ -96,7 +103,7 @@ class LlamaEngine:
 
     def _connect(self) -> EventServer:
         url = f"{self._engine.listening_address}/v1/chat/completions"
-        return EventServer(url, self._key, at_once=self._options.slots)
+        return EventServer(url, self._key)
 
     def _load(self) -> None:
         # The vendor's constructor and destructor hold Python's global lock: nothing else runs meanwhile.

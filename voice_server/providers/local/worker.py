@@ -46,6 +46,12 @@ class Worker:
             self._wake.notify()
         return await asyncio.wrap_future(future)
 
+    @property
+    def is_pressed(self) -> bool:
+        """Whether an urgent job waits: a long one that is not may ask, and give way."""
+        with self._wake:
+            return any(not is_later and not job.cancelled() for is_later, _, job, _ in self._jobs)
+
     async def close(self) -> None:
         """Drop what waits and return when the thread has ended."""
         with self._wake:
