@@ -243,7 +243,8 @@ class Caller(asyncio.Protocol):
 
     def _rest(self) -> None:
         self._state, self._is_barging = _State.RESTING, False
-        self.rest_frames = int(_REST_S * 1000 / work.FRAME_MS)
+        # Not always as long: else speech would fall into the windows of a detector always alike.
+        self.rest_frames = int(_REST_S * 1000 / work.FRAME_MS) + self._crowd.chance.randrange(8)
 
     def is_waiting_since(self, seconds: float) -> bool:
         """Whether it has waited this long for the first sound."""
@@ -269,6 +270,7 @@ class Crowd:
         self.end = frames.frame(frames.TEXT, wire.end().encode()) if is_ptt else None
         self.tally = Tally()
         self.is_talking = False
+        self.chance = random.Random(1)
         self._buckets: list[list[Caller]] = [[] for _ in range(_BUCKETS)]
 
     async def run(self) -> Report:
@@ -281,9 +283,8 @@ class Crowd:
             await asyncio.sleep(1.0)
             quiet_rate, _ = await self._cpu_rate(load.quiet_s)
             spread_frames = int(min(6.0, load.callers * 0.5) * 1000 / work.FRAME_MS)
-            chance = random.Random(1)
             for caller in callers:
-                caller.rest_frames = chance.randrange(max(1, spread_frames))
+                caller.rest_frames = self.chance.randrange(max(1, spread_frames))
             self.tally, self.is_talking = Tally(), True
             rate, _ = await self._cpu_rate(load.talking_s)
             after = usage_of(self._pid)
