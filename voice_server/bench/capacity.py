@@ -141,8 +141,8 @@ def _complaint(step: Step, few: Report, *, is_null: bool) -> str:
     usual_ms = few.first_audio_p95_ms
     most_ms = usual_ms + _LATER_MS if is_null else _LATER_TIMES * usual_ms
     if (late_ms := report.first_audio_p95_ms) > most_ms:
-        usual = f"with {few.callers} after {usual_ms:.0f}" if few.callers > 1 else f"alone after {usual_ms:.0f}"
-        return f"the first sound came after {late_ms:.0f} ms, {usual}"
+        usual = f"with {few.callers}" if few.callers > 1 else "alone"
+        return f"the first sound came after {late_ms:.0f} ms, {usual} after {usual_ms:.0f}"
     if is_null and step.loop_lag_p99_ms is not None and step.loop_lag_p99_ms > _LAG_MS:
         return f"the event loop was {step.loop_lag_p99_ms:.0f} ms late"
     return ""
