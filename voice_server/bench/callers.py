@@ -25,6 +25,7 @@ _REST_S = 0.5
 _BARGE_AFTER_S = 0.6
 _LOST_AFTER_S = 10.0
 _LONGEST_REPLY_S = 60.0
+_DONE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +161,9 @@ class Caller(asyncio.Protocol):
         self._transport.write(frame)
 
     def close(self) -> None:
-        """Hang up."""
-        if self._transport is not None:
+        """Hang up, with a good-bye: a server may keep a session for who comes back."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._write(frames.frame(frames.CLOSE, _DONE.to_bytes(2, "big")))
             self._transport.close()
 
     # ── The conversation ─────────────────────────────────────────────────────────────────────────

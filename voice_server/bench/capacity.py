@@ -32,6 +32,7 @@ MODEL_CALLERS = (1, 2, 4, 8)
 _LATER_MS, _LATER_TIMES = 50.0, 2.0
 _LAG_MS = 20.0
 _START_S = 180.0
+_PEACE_S = 1.0
 _TELLS_USAGE = Path("/proc/self/schedstat").exists()
 
 Tell = Callable[["Step"], None]
@@ -120,6 +121,7 @@ async def _measure(
 
 
 async def _step(providers: str, load: Load, process: Process, ports: Mapping[str, int]) -> Step:
+    await asyncio.sleep(_PEACE_S)  # those before have left
     before = await asyncio.to_thread(_lags, ports["rest_port"])
     crowd = Crowd(NativeWire(), load, ports["port"], process.pid)
     report = await crowd.run()
