@@ -226,7 +226,8 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
     versions = {row["server"]: row["version"] for row in rows if row["version"]}
     note = ", ".join(f"{name} {version}" for name, version in versions.items())
     runs = max(row["runs"] for row in rows)
-    return "\n".join(f"| {line} |" for line in lines) + f"\n\nMedian of {runs} runs; {note}."
+    made = "One run" if runs == 1 else f"Median of {runs} runs"
+    return "\n".join(f"| {line} |" for line in lines) + f"\n\n{'; '.join(filter(None, (made, note)))}."
 
 
 def write(rows: Sequence[dict[str, Any]], section: str) -> None:
