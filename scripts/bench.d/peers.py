@@ -165,9 +165,8 @@ async def listening(port: int, process: Process) -> None:
 
 async def measure(server: Server, load: Load, has_delay: bool) -> Report:
     async with serving(server, load.mode, has_delay) as (port, process):
-        warming = replace(load, callers=1, quiet_s=0, talking_s=7, barges_in=False)
+        warming = replace(load, callers=1, quiet_s=0, talking_s=5.5, barges_in=False)
         await Crowd(server.wire, warming, port, process.pid).run()
-        await asyncio.sleep(1)
         return await Crowd(server.wire, load, port, process.pid).run()
 
 
@@ -227,7 +226,8 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
     versions = {row["server"]: row["version"] for row in rows if row["version"]}
     note = ", ".join(f"{name} {version}" for name, version in versions.items())
     runs = max(row["runs"] for row in rows)
-    return "\n".join(f"| {line} |" for line in lines) + f"\n\nMedian of {runs} runs; {note}."
+    made = "One run" if runs == 1 else f"Median of {runs} runs"
+    return "\n".join(f"| {line} |" for line in lines) + f"\n\n{'; '.join(filter(None, (made, note)))}."
 
 
 def write(rows: Sequence[dict[str, Any]], section: str) -> None:
@@ -290,7 +290,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--mode", nargs="+", choices=get_args(Mode), default=list(get_args(Mode)))
     parser.add_argument("--only", nargs="+", choices=names, help="these servers only")
     parser.add_argument("--repeat", type=int, default=1, help="runs of each; the median counts")
-    parser.add_argument("--seconds", type=float, default=15.0, help="how long everybody talks")
+    parser.add_argument("--seconds", type=float, default=12.0, help="how long everybody talks")
     parser.add_argument("--quiet", type=float, default=3.0, help="how long nobody does, before")
     parser.add_argument("--barge", action="store_true", help="talk over every second reply")
     parser.add_argument("--delay", action="store_true", help="providers that take the time real ones do")

@@ -25,6 +25,7 @@ _REST_S = 0.5
 _BARGE_AFTER_S = 0.6
 _LOST_AFTER_S = 10.0
 _LONGEST_REPLY_S = 60.0
+_DONE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +161,9 @@ class Caller(asyncio.Protocol):
         self._transport.write(frame)
 
     def close(self) -> None:
-        """Hang up."""
-        if self._transport is not None:
+        """Hang up, with a good-bye: a server may keep a session for who comes back."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._write(frames.frame(frames.CLOSE, _DONE.to_bytes(2, "big")))
             self._transport.close()
 
     # ── The conversation ─────────────────────────────────────────────────────────────────────────
@@ -243,7 +245,8 @@ class Caller(asyncio.Protocol):
 
     def _rest(self) -> None:
         self._state, self._is_barging = _State.RESTING, False
-        self.rest_frames = int(_REST_S * 1000 / work.FRAME_MS)
+        # Not always as long: else speech would fall into the windows of a detector always alike.
+        self.rest_frames = int(_REST_S * 1000 / work.FRAME_MS) + self._crowd.chance.randrange(8)
 
     def is_waiting_since(self, seconds: float) -> bool:
         """Whether it has waited this long for the first sound."""
@@ -269,6 +272,7 @@ class Crowd:
         self.end = frames.frame(frames.TEXT, wire.end().encode()) if is_ptt else None
         self.tally = Tally()
         self.is_talking = False
+        self.chance = random.Random(1)
         self._buckets: list[list[Caller]] = [[] for _ in range(_BUCKETS)]
 
     async def run(self) -> Report:
@@ -281,9 +285,8 @@ class Crowd:
             await asyncio.sleep(1.0)
             quiet_rate, _ = await self._cpu_rate(load.quiet_s)
             spread_frames = int(min(6.0, load.callers * 0.5) * 1000 / work.FRAME_MS)
-            chance = random.Random(1)
             for caller in callers:
-                caller.rest_frames = chance.randrange(max(1, spread_frames))
+                caller.rest_frames = self.chance.randrange(max(1, spread_frames))
             self.tally, self.is_talking = Tally(), True
             rate, _ = await self._cpu_rate(load.talking_s)
             after = usage_of(self._pid)

@@ -15,6 +15,7 @@ from voice_server.app import VoiceServer, default_choice, load_catalogue
 from voice_server.bench.journal import MemoryJournal
 from voice_server.bench.null import VOICE, NullLanguageModel, NullSpeechToText, NullTextToSpeech
 from voice_server.bench.work import Task, Work, task
+from voice_server.ops.collector import spare_collector
 from voice_server.ops.logging import configure_logging
 from voice_server.session.choice import Catalogue
 from voice_server.settings import Settings, load_settings
@@ -54,6 +55,7 @@ async def main(wished: Task) -> None:
         server = offline_server(wished.port, wished.offline)
     async with server.running():
         await server.readiness.wait()
+        spare_collector()  # as `voice-server serve` does
         sys.stdout.write(json.dumps({"port": server.port, "rest_port": server.rest_port}) + "\n")
         sys.stdout.flush()
         await stop.wait()

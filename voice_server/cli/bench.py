@@ -34,7 +34,7 @@ def capacity(
         Path | None, typer.Option("--json", help="Also write the card to this file.", show_default=False)
     ] = None,
 ) -> None:
-    """Print how many callers this machine carries, in a minute or two.
+    """Print how many callers this machine carries, in two or three minutes.
 
     With providers that do nothing it shows the server alone: callers per core. With the offline models it
     shows what a caller on this machine really gets. Do not run it beside anything that needs the processor.

@@ -12,6 +12,7 @@ import typer
 from voice_server import app as wiring
 from voice_server.cli.shared import ConfigFile, err, run
 from voice_server.fakes.chaos import Trouble, raging, read_chaos
+from voice_server.ops.collector import spare_collector
 from voice_server.ops.logging import configure_logging
 from voice_server.session.choice import Catalogue, Choice
 from voice_server.settings import Settings, load_settings, unknown_variables
@@ -98,7 +99,9 @@ async def _serve(settings: Settings, catalogue: Catalogue, default: Choice) -> N
 
 
 async def _welcome(server: wiring.VoiceServer, settings: Settings) -> None:
-    """For the person who waits at the terminal; machines read the log."""
+    """Say so to the person who waits at the terminal; machines read the log."""
     await server.readiness.wait()
     if server.readiness.is_ready and settings.log_format == "console":
         err.print(f"Ready. Talk at {server.page_url} (Ctrl-C stops the server).")
+    await server.prepared.wait()
+    spare_collector()

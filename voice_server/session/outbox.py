@@ -61,8 +61,9 @@ class Outbox:
         self._news.set()
 
     def close(self) -> None:
-        """Nothing more comes; readers end after what is left."""
+        """Nothing more comes; readers end after what is left. Nobody resumes, so what was sent is let go."""
         self.is_closed = True
+        self._forget()
         self._news.set()
 
     def holds_after(self, seq: int) -> bool:
@@ -101,7 +102,8 @@ class Outbox:
     def _forget(self) -> None:
         oldest = self._clock.now() - self._keep_ms
         while self._kept and self._kept[0].seq <= self._sent_seq:
-            if self._kept_bytes <= self._keep_bytes and self._kept[0].at >= oldest:
+            is_young = self._kept_bytes <= self._keep_bytes and self._kept[0].at >= oldest
+            if is_young and not self.is_closed:
                 break
             self._kept_bytes -= self._kept.popleft().size_bytes
 

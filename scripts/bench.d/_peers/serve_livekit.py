@@ -41,7 +41,8 @@ class Recognizer(stt.STT):
         )
 
     async def _recognize_impl(self, *args, **options):
-        raise NotImplementedError
+        # The base class demands this for whole recordings; a session with a stream never asks for it.
+        raise AssertionError("only streams are recognised here")
 
     def stream(self, *, language=NOT_GIVEN, conn_options=DEFAULT_API_CONNECT_OPTIONS):
         return Recognition(stt=self, conn_options=conn_options)

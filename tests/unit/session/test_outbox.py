@@ -145,3 +145,17 @@ def test_whatever_happens_nothing_is_lost_or_doubled(acts: list[str], chance: Ra
             case _:
                 clock.now_ms += 7_000
     assert got + on_the_way == list(range(1, len(got + on_the_way) + 1))
+
+
+async def test_once_closed_it_keeps_only_what_is_still_to_be_sent() -> None:
+    box = outbox()
+    for number in (1, 2, 3):
+        box.put(Pong(number))
+    box.sent(2)
+    assert box.holds_after(0)
+    box.close()
+    assert not box.holds_after(0)
+    assert [one.output for one in await box.take()] == [Pong(3)]
+    box.sent(3)
+    assert box.after(0) == []
+    assert await box.take() == []
