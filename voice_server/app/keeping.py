@@ -30,12 +30,15 @@ async def keeping(
         stack.push_async_callback(platform.database.close)
         stack.push_async_callback(platform.rates.close)
         await platform.database.open()
+        with suppress(StoreError):  # callers are learned anew
+            await platform.habits.read()
         check_exposure(settings, has_keys=await platform.keys.is_required())
         writing = asyncio.create_task(platform.journal.run(), name="journal")
         watching = [
             asyncio.create_task(platform.keys.run(), name="key uses"),
             asyncio.create_task(_end_revoked(platform.keys, sessions), name="revoked keys"),
             asyncio.create_task(platform.meter.run(), name="usage"),
+            asyncio.create_task(platform.habits.run(), name="habits"),
         ]
         indexing = asyncio.create_task(_index_messages(platform.semantics, readiness), name="indexer")
         try:
@@ -47,6 +50,7 @@ async def keeping(
             with suppress(StoreError):
                 await platform.keys.note_uses()
                 await platform.meter.write()
+                await platform.habits.write()
             await asyncio.wait({indexing})
             platform.journal.close()
             await asyncio.wait({writing}, timeout=WRITTEN_WITHIN_S)

@@ -12,6 +12,7 @@ from voice_server.providers.resilient.chain import chain_status
 from voice_server.services.chat import Chat
 from voice_server.services.client_tokens import ClientTokens
 from voice_server.services.discovery import Discovery
+from voice_server.services.habits import StoredHabits
 from voice_server.services.indexer import Indexer
 from voice_server.services.keys import KeyRing
 from voice_server.services.prices import load_prices
@@ -26,6 +27,7 @@ from voice_server.settings import Settings, packaged_file
 from voice_server.store.conversations import ConversationStore
 from voice_server.store.database import Database
 from voice_server.store.feedback import FeedbackStore
+from voice_server.store.habits import HabitStore
 from voice_server.store.journal import StoredJournal
 from voice_server.store.search import MessageIndex
 from voice_server.store.templates import TemplateStore
@@ -44,6 +46,7 @@ class Platform:
     rates: Rates
     meter: Meter
     journal: StoredJournal
+    habits: StoredHabits
     conversations: ConversationStore
     templates: Templates
     feedback: FeedbackStore
@@ -88,6 +91,7 @@ def build_platform(
         rates=Rates(allowed_requests(settings), settings.redis_url.get_secret_value()),
         meter=meter,
         journal=StoredJournal(database, clock),
+        habits=StoredHabits(HabitStore(database), clock, settings.limits.callers_remembered),
         conversations=conversations,
         templates=templates,
         feedback=FeedbackStore(database, clock),

@@ -43,6 +43,7 @@ def provider_options(settings: Settings, role: Role, name: str) -> Mapping[str, 
             "weights": WeightStore(settings.models_dir),
             "model": settings.llm_model,
             "warm_prompt": settings.system_prompt,
+            "partial_every_ms": settings.partial_every_ms,
         }
     return {"language": settings.language, **settings.vendors.options_for(role, name)}
 

@@ -36,7 +36,6 @@ from voice_server.providers.base import Embeddings, Provider
 from voice_server.providers.local.weights import WeightStore
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.rest.context import Exposition, RestContext
-from voice_server.services.habits import CallerHabits
 from voice_server.services.readiness import Readiness
 from voice_server.services.voices import VoiceLists
 from voice_server.session.choice import Catalogue, Choice
@@ -90,7 +89,7 @@ class VoiceServer:
             self._judges.vad,
             self._judges.score,
             journal or self.platform.journal,
-            CallerHabits(settings.limits.callers_remembered),
+            self.platform.habits,
             clock,
             self._workers,
             session_limits(settings),

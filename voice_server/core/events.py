@@ -78,10 +78,11 @@ class EndOfTurnScored:
 
 @dataclass(frozen=True, slots=True)
 class PartialTranscribed:
-    """What has been understood so far."""
+    """What has been understood so far. `steady`: as much of it as is fit to be shown; None: all."""
 
     utterance: int
     text: str
+    steady: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,8 @@ class Listening:
         """A first guess at the words of what is open."""
         if (one := self.open) is None or one.id != event.utterance:
             return None
-        self._show_partial(one, event.text)
+        one.partial = event.text.strip() or one.partial
+        self._show_partial(one, event.text if event.steady is None else event.steady)
         return one
 
     def understand(self, event: on.Transcribed | on.TranscriptionFailed) -> Utterance | None:
@@ -162,6 +163,7 @@ class Listening:
         is_nothing = one.source is Source.SPEECH and not one.is_confirmed and is_invented(event.text)
         one.heard = replace(event, text="") if is_nothing else event
         if not one.is_decided:
+            one.partial = one.heard.text.strip() or one.partial
             self._show_partial(one, one.heard.text.strip())
         return one
 
@@ -218,6 +220,6 @@ class Listening:
             self._wishes.do(do.Learn(self.pauses))
 
     def _show_partial(self, one: Utterance, text: str) -> None:
-        if text and text != one.partial:
-            one.partial = text
+        if text and text != one.shown:
+            one.shown = text
             self._wishes.show(PartialOut(text))

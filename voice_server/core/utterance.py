@@ -25,7 +25,7 @@ class Utterance:
 
     It is *decided* once the user has finished; it then waits for its transcript, and for its turn. It is
     *confirmed* if a voice in it lasted too long to be a cough. `probability`: how finished the present
-    revision sounds.
+    revision sounds. `partial` is the last guess at its words, `shown` what the client was told of them.
     """
 
     id: int
@@ -44,6 +44,7 @@ class Utterance:
     has_interrupted: bool = False
     early_starts: int = 0
     partial: str = ""
+    shown: str = ""
     heard: Transcribed | None = None
     failure: VoiceServerError | None = None
 

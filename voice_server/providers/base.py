@@ -83,9 +83,13 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class PartialHeard:
-    """What has been heard so far; replaces the partial before it."""
+    """What has been heard so far; replaces the partial before it.
+
+    `steady`: as much of it as will hardly be taken back; None: all of it.
+    """
 
     text: str
+    steady: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

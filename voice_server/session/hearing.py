@@ -78,8 +78,8 @@ class Hearing:
 
     def _tell(self, heard: PartialHeard | FinalHeard) -> None:
         match heard:
-            case PartialHeard(text):
-                self._emit(PartialTranscribed(self._utterance, text))
+            case PartialHeard(text, steady):
+                self._emit(PartialTranscribed(self._utterance, text, steady))
             case FinalHeard(transcript, mark, provider) if mark == self._revision:
                 self._revision = None
                 if provider is not None:

@@ -152,6 +152,9 @@ class Settings(BaseSettings):
     words alone."""
     llm_model: Literal["smollm2", "qwen-0.5b", "qwen-1.5b"] = "qwen-1.5b"
     """The local language model, from fast and simple to slower and better."""
+    partial_every_ms: Annotated[int, Field(ge=0, le=10_000)] = 700
+    """How much more a user must have said before the local speech-to-text guesses again at the words so far,
+    if it has nothing better to do; 0 never guesses."""
     tts_voice: Annotated[str, Field(min_length=1)] = "joe"
     """The voice that speaks, unless the client asks for another; while nobody sets it, a provider that does
     not have it speaks with its own first one."""

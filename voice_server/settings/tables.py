@@ -160,8 +160,8 @@ class Limits(Table):
     input_stall_ms: Annotated[int, Field(ge=20, le=10_000)] = 300
     """An open input stream that sends nothing for this long counts as silence from then on."""
     callers_remembered: Count = 10_000
-    """Callers (by owner and user id) whose pauses are remembered; the one not heard for longest is forgotten
-    first."""
+    """Callers (by owner and user id) whose pauses are remembered, also in the database; the one not heard for
+    longest is forgotten first."""
     rest_json_bytes: Size = 1 * MIB
     """Largest JSON body of a REST request."""
     rest_audio_bytes: Size = 32 * MIB

@@ -12,7 +12,7 @@ Name = String(200)
 class Base(DeclarativeBase):
     """What all tables have in common."""
 
-    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, int: BigInteger}
+    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, list[float]: JSON, int: BigInteger}
 
 
 class ConversationRow(Base):
@@ -147,6 +147,18 @@ class UsageRow(Base):
     output_tokens: Mapped[int] = mapped_column(default=0)
     characters: Mapped[int] = mapped_column(default=0)
     cost: Mapped[float] = mapped_column(default=0.0)
+
+
+class CallerHabitsRow(Base):
+    """How one caller of an owner pauses: the last pauses, oldest first."""
+
+    __tablename__ = "caller_habits"
+    __table_args__ = (Index("caller_habits_by_age", "learned_at_ms"),)
+
+    owner: Mapped[str] = mapped_column(Name, primary_key=True)
+    user_id: Mapped[str] = mapped_column(Name, primary_key=True)
+    pauses_ms: Mapped[list[float]]
+    learned_at_ms: Mapped[int]
 
 
 class WebSessionRow(Base):

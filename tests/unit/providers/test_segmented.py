@@ -138,7 +138,7 @@ async def test_partials_come_with_new_audio_one_at_a_time() -> None:
         await settle()
         ear.stream.push(sound(20))
         await settle()
-        assert ear.heard == [PartialHeard("so")]
+        assert ear.heard == [PartialHeard("so", "")]
         assert [call.ms for call in transcriber.calls] == [700, 2700]
 
 
@@ -157,6 +157,83 @@ async def test_nobodys_partial_delays_anybodys_final() -> None:
         other.stream.push(sound(20))
         await settle()
         assert [call.urgent for call in transcriber.calls] == [True, False]
+
+
+async def guess(ear: Ear, transcriber: ScriptedTranscriber, text: str) -> PartialHeard:
+    """What is told when this is the next guess."""
+    ear.stream.push(sound(700))
+    await settle()
+    transcriber.calls[-1].answer.set_result(Transcript(text))
+    await settle()
+    heard = ear.heard[-1]
+    assert isinstance(heard, PartialHeard)
+    return heard
+
+
+async def test_what_two_guesses_agree_on_is_steady_and_stays() -> None:
+    transcriber = ScriptedTranscriber()
+    async with open_ear(SegmentedSpeechToText(transcriber)) as ear:
+        said = [
+            await guess(ear, transcriber, text)
+            for text in ("Who wrote wrong?", "who wrote Romeo", "Who wrote Romeo and", "Whoever")
+        ]
+        assert [one.steady for one in said] == ["", "who wrote", "Who wrote Romeo", "Who wrote Romeo"]
+        assert said[-1].text == "Whoever"
+
+
+async def test_a_guess_that_gave_way_says_nothing() -> None:
+    transcriber = ScriptedTranscriber()
+    async with open_ear(SegmentedSpeechToText(transcriber)) as ear:
+        await guess(ear, transcriber, "Who wrote")
+        ear.stream.push(sound(700))
+        await settle()
+        transcriber.calls[-1].answer.set_result(Transcript(""))
+        await settle()
+        assert len(ear.heard) == 1
+        assert (await guess(ear, transcriber, "Who wrote it")).steady == "Who wrote"
+
+
+async def test_where_guesses_are_few_a_stream_goes_without_and_does_not_queue() -> None:
+    transcriber = ScriptedTranscriber()
+    stt = SegmentedSpeechToText(transcriber, most_guesses=1)
+    async with open_ear(stt) as one, open_ear(stt) as other:
+        one.stream.push(sound(700))
+        await settle()
+        other.stream.push(sound(900))
+        await settle()
+        assert [call.ms for call in transcriber.calls] == [700]
+        transcriber.calls[0].answer.set_result(Transcript("so"))
+        await settle()
+        other.stream.push(sound(20))
+        await settle()
+        assert [call.ms for call in transcriber.calls] == [700, 920]
+        other.stream.flush(1)
+        await settle()
+        one.stream.push(sound(900))
+        await settle()
+        assert [call.urgent for call in transcriber.calls] == [False, False, True], "finals go first"
+
+
+async def test_guessing_can_be_turned_off() -> None:
+    transcriber = ScriptedTranscriber()
+    stt = SegmentedSpeechToText(transcriber, partial_every_ms=0)
+    assert not stt.capabilities.partials
+    async with open_ear(stt) as ear:
+        ear.stream.push(sound(5_000))
+        await settle()
+        assert transcriber.calls == []
+
+
+async def test_a_voice_that_fades_into_noise_is_not_guessed_at() -> None:
+    transcriber = ScriptedTranscriber()
+    noise = b"\x80\x01\x80\xfe" * (100 * 8)  # 20 dB below the voice, and above silence
+    async with open_ear(SegmentedSpeechToText(transcriber)) as ear:
+        ear.stream.push(sound(680) + noise)
+        await settle()
+        assert transcriber.calls == []
+        ear.stream.push(sound(20) + sound(100))
+        await settle()
+        assert len(transcriber.calls) == 1
 
 
 async def test_a_flush_takes_the_place_of_a_running_partial() -> None:

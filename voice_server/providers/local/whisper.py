@@ -35,12 +35,12 @@ _INVENTED = frozenset({"", "you", "thank you", "thanks for watching", "thank you
 def create(options: Mapping[str, Any]) -> SegmentedSpeechToText:
     """The entry point `voice_server.stt: local`.
 
-    `options`: `weights` (a WeightStore), `threads`.
+    `options`: `weights` (a WeightStore), `threads`, `partial_every_ms`.
     """
     transcriber = WhisperTranscriber(
         options.get("weights") or WeightStore(), options.get("threads") or default_threads()
     )
-    return SegmentedSpeechToText(transcriber)
+    return SegmentedSpeechToText(transcriber, options.get("partial_every_ms", 700), most_guesses=1)
 
 
 @dataclass(frozen=True, slots=True)
