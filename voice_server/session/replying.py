@@ -9,6 +9,7 @@ from voice_server.audio.format import STT_RATE_HZ
 from voice_server.core import commands as do
 from voice_server.core.events import Event, ToolsSlow
 from voice_server.core.sentences import Sentence
+from voice_server.core.wire import TurnMode
 from voice_server.providers.base import ChatMessage, ReplyRequest
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.session.choice import Choice
@@ -84,7 +85,8 @@ class Replying:
             self._tasks.append(self._spawn(self._mind.run(), "mind"))
         if command.options.wants_audio:
             most_ahead_ms = self._most_ahead_ms if command.options.paced else None
-            delivery = Delivery(choice.output, most_ahead_ms, self._ahead_ms)
+            may_echo = command.options.paced and choice.policy.mode is TurnMode.SEMANTIC
+            delivery = Delivery(choice.output, most_ahead_ms, self._ahead_ms, may_echo)
             self._mouth = Mouth(
                 command.generation,
                 choice.tts,
