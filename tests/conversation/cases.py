@@ -72,6 +72,8 @@ class Case:
 
 
 MISHEARD = "the recogniser writes other words, which read as a whole sentence"
+WASHED_OUT = "the room rings so long that neither the words nor the sound are ours"
+SAME_VOICE = "the voice that speaks the reply calls through its echo, for less than a second"
 SOUNDS_WHOLE = "the first part is a whole sentence, to the ear and to the eye"
 
 REST = Quiet(2_500)
@@ -126,8 +128,8 @@ CASES: tuple[Case, ...] = (
     _asked(Kind.NOISE, "egg", "egg", Room(noise_dbfs=-32, is_hum=True), "egg in hum"),
     _asked(Kind.NOISE, "romeo", "romeo", Room(clicks_every_ms=700), "romeo with clicks"),
     # ── A pause within a sentence ────────────────────────────────────────────────────────────────
-    _paused("joe_ticket_1 joe_ticket_2", 900, "morning", failing=MISHEARD),
-    _paused("joe_ticket_1 joe_ticket_2", 1_100, "morning", failing=MISHEARD),
+    _paused("joe_ticket_1 joe_ticket_2", 900, "morning"),
+    _paused("joe_ticket_1 joe_ticket_2", 1_100, "morning"),
     _paused("joe_because_1 joe_because_2", 1_000, "order"),
     _paused("joe_weather_1 joe_weather_2", 800, "weekend"),
     _paused("joe_think_1 joe_think_2", 1_000, "book"),
@@ -143,11 +145,11 @@ CASES: tuple[Case, ...] = (
     _paused("joe_phone_1 joe_phone_2 joe_phone_3", 800, "555", Kind.NUMBER),
     _paused("joe_phone_1 joe_phone_2 joe_phone_3", 1_100, "555", Kind.NUMBER),
     _paused("joe_code_1 joe_code_2", 900, "7", Kind.NUMBER),
-    _paused("amy_pin_1 amy_pin_2", 800, "0", Kind.NUMBER),
+    _paused("amy_pin_1 amy_pin_2", 800, "0|zero", Kind.NUMBER),
     _paused("amy_name_1 amy_name_2", 900, "name", Kind.NUMBER),
     _paused("ben_card_1 ben_card_2", 1_000, "4", Kind.NUMBER),
     # ── Corrections ──────────────────────────────────────────────────────────────────────────────
-    _paused("joe_alarm_1 joe_alarm_2", 250, "seven|7", Kind.CORRECTION, SOUNDS_WHOLE),
+    _paused("joe_alarm_1 joe_alarm_2", 250, "seven|7", Kind.CORRECTION),
     _paused("joe_sum_1 joe_sum_2", 150, "three|3", Kind.CORRECTION),
     _paused("amy_meet_1 amy_meet_2", 150, "tuesday", Kind.CORRECTION),
     _paused("ben_room_1 ben_room_2", 250, "no", Kind.CORRECTION),
@@ -207,6 +209,7 @@ CASES: tuple[Case, ...] = (
             (Quiet(400), Say(story), Listen(8_000)),
             ("tell|light",),
             room,
+            known_failure=WASHED_OUT if room.reverberation_ms == 900 else None,
         )
         for story, room in (
             ("joe_story", Room(echo_db=-3, echo_after_ms=240, reverberation_ms=500)),
@@ -220,11 +223,26 @@ CASES: tuple[Case, ...] = (
             Kind.INTERRUPTION, story, clip, 0, heard_ms, word, room=Room(echo_db=echo_db, echo_after_ms=200)
         )
         for story, clip, heard_ms, word, echo_db in (
-            ("joe_story", "joe_wait", 2_000, "wait", -20),
             ("amy_story", "amy_question", 2_500, "what", -24),
             ("ben_story", "ben_enough", 2_000, "thank|enough", -16),
             ("joe_story", "joe_other", 4_500, "talk", -12),
         )
+    ),
+    replace(
+        _over(
+            Kind.INTERRUPTION,
+            "joe_story",
+            "joe_wait",
+            0,
+            2_000,
+            "wait",
+            room=Room(echo_db=-20, echo_after_ms=200),
+        ),
+        known_failure=SAME_VOICE,
+    ),
+    *(
+        _over(Kind.NOD, story, clip, 0, heard_ms, room=Room(echo_db=-20, echo_after_ms=200))
+        for story, clip, heard_ms in (("joe_story", "joe_okay", 2_500), ("amy_story", "amy_yes", 3_000))
     ),
     # ── Nobody ───────────────────────────────────────────────────────────────────────────────────
     _room("silence", Room()),

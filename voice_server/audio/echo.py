@@ -15,7 +15,7 @@ from voice_server.audio.format import BYTES_PER_SAMPLE, bytes_of_ms
 
 __all__ = ["HEARD_MS", "BandLevels", "likeness"]
 
-HEARD_MS = 800.0
+HEARD_MS = 500.0
 """So much of a voice is compared at most."""
 
 _STEP_MS, _WINDOW_MS = 20, 40

@@ -21,10 +21,10 @@ RAISED_DB = 6.0
 ECHO_MS = 1_500.0
 """So far from what is being heard may lie the words that an echo brings."""
 ECHO_LIKENESS = 0.35
-"""A voice so much like what is being played is taken for its echo. After half a second, that is right of 96
+"""A voice so much like what is being played is taken for its echo. After half a second, that is right of 95
 echoes in 100, and wrong of one caller in 100, or of some 20 who speak through an echo."""
-OVER_ECHO_TIMES = 2
-"""So often in a row it is raised above the echo it began as, and sounds like another voice: it is one."""
+OVER_ECHO_TIMES = 3
+"""So often in a row it is raised above the echo it began as, and like no echo: a caller, and no mere nod."""
 FAINT_DB = 14.0
 """So much below, it is somebody else's in the background."""
 ANSWERING_MS = 1_000.0

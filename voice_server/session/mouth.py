@@ -28,11 +28,14 @@ _PACING_STEP_MS = 250  # the caller may be away: look again now and then; and se
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How audio leaves. `ahead_ms` tells how much of what was sent is still to be played."""
+    """How audio leaves. `ahead_ms` tells how much of what was sent is still to be played; `may_echo`: a voice
+    over it will be compared with it.
+    """
 
     form: OutputFormat
     most_ahead_ms: float | None
     ahead_ms: Callable[[], float]
+    may_echo: bool = False
 
 
 class Mouth:
@@ -202,7 +205,7 @@ class Mouth:
     def _push(self, pcm: bytes, rate_hz: int, words: str) -> None:
         if self._encoder is None:
             self._encoder = open_encoder(self._delivery.form, rate_hz)
-            if self._delivery.most_ahead_ms is not None:
+            if self._delivery.may_echo:
                 self.levels = BandLevels(rate_hz)
         if self.levels is not None:
             self.levels.push(pcm)

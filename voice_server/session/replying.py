@@ -9,6 +9,7 @@ from voice_server.audio.format import STT_RATE_HZ
 from voice_server.core import commands as do
 from voice_server.core.events import Event, ToolsSlow
 from voice_server.core.sentences import Sentence
+from voice_server.core.wire import TurnMode
 from voice_server.providers.base import ChatMessage, ReplyRequest
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.session.choice import Choice
@@ -63,7 +64,8 @@ class Replying:
         self._generation, self._language = command.generation, choice.language
         if command.options.wants_audio:  # the voice first: it waits for words, words should not wait for it
             most_ahead_ms = self._most_ahead_ms if command.options.paced else None
-            delivery = Delivery(choice.output, most_ahead_ms, self._ahead_ms)
+            may_echo = command.options.paced and choice.policy.mode is TurnMode.SEMANTIC
+            delivery = Delivery(choice.output, most_ahead_ms, self._ahead_ms, may_echo)
             self._mouth = Mouth(
                 command.generation,
                 choice.tts,

@@ -162,7 +162,16 @@ def test_a_caller_who_is_louder_than_our_echo_cuts_whatever_the_words() -> None:
     talk.step(on.VoiceCompared(400, ECHO, -40.0), on.PartialTranscribed(2, "moon is about"), at=1_400)
     assert not is_cut(talk.step(on.VoiceCompared(650, OTHER, -41.0), at=1_650))
     assert not is_cut(talk.step(on.VoiceCompared(900, OTHER, -20.0), at=1_900))
-    assert is_cut(talk.step(on.VoiceCompared(1_150, OTHER, -20.0), at=2_150))
+    assert not is_cut(talk.step(on.VoiceCompared(1_150, OTHER, -20.0), at=2_150))
+    assert is_cut(talk.step(on.VoiceCompared(1_400, OTHER, -20.0), at=2_400))
+
+
+def test_a_nod_through_our_echo_cuts_nothing() -> None:
+    talk = overlapping(level_dbfs=-40.0)
+    talk.step(on.VoiceCompared(400, ECHO, -40.0), on.PartialTranscribed(2, "moon is about"), at=1_400)
+    talk.step(on.VoiceCompared(650, OTHER, -20.0), on.VoiceCompared(900, OTHER, -20.0), at=1_900)
+    assert not is_cut(talk.step(on.VoiceCompared(1_150, ECHO, -40.0), at=2_150))
+    assert not is_cut(talk.step(on.VoiceCompared(1_400, OTHER, -20.0), at=2_400))
 
 
 def test_a_client_that_pauses_has_heard_no_more() -> None:
