@@ -86,6 +86,7 @@ def start_server(**environment: str) -> Process:
         "PORT": "0",
         "REST_PORT": "0",
         "LLM_MODEL": "smollm2",
+        "MAX_TOKENS": "64",  # it rambles, and a reply takes as long as it is spoken
         "LOG_FORMAT": "json",
         **environment,
     }

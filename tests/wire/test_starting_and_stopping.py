@@ -176,8 +176,9 @@ async def test_a_model_that_cannot_be_used_is_told_and_the_server_lives(tmp_path
             await client.send_clip(wav("france"))
             turn = await client.turn()
             assert turn.transcript
-            assert {error.code for error in turn.errors} == {"model_file"}
-            assert "voice-server models pull" in turn.errors[0].message
+            told = {error.code: error.message for error in turn.errors}
+            assert set(told) - {"slow"} == {"model_file"}  # the machine may be busy
+            assert "voice-server models pull" in told["model_file"]
             assert turn.audio  # a sentence that says so
         async with httpx.AsyncClient(base_url=server.rest_url, trust_env=False) as http:
             health = (await http.get("/api/health")).json()
