@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import uvloop
 
+from tests.needed import lacking
 from voice_server.settings import Settings
 
 HERE = Path(__file__).parent
@@ -38,7 +40,25 @@ def missing_models() -> list[str]:
 def models() -> None:
     """Sessions cannot be opened without voice detection, nor these tests run without speech."""
     if missing := missing_models():
-        pytest.skip(f"weights are missing: voice-server models pull {' '.join(missing)}")
+        lacking(f"weights are missing: voice-server models pull {' '.join(missing)}")
+
+
+class Hasty:
+    """What uvicorn knows as `asyncio`, its naps shortened."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, delay_s: float) -> None:
+        await asyncio.sleep(min(delay_s, 0.01))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hasty_uvicorn() -> Iterator[None]:
+    """It looks ten times a second whether it is to stop: a fifth of a second for each of many servers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uvicorn.server.asyncio", Hasty())
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +106,7 @@ def start_server(**environment: str) -> Process:
         "PORT": "0",
         "REST_PORT": "0",
         "LLM_MODEL": "smollm2",
+        "MAX_TOKENS": "64",  # it rambles, and a reply takes as long as it is spoken
         "LOG_FORMAT": "json",
         **environment,
     }

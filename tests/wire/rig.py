@@ -117,6 +117,7 @@ class Raw:
 @asynccontextmanager
 async def raw(url: str, *, greeted: bool = True, **options: Any) -> AsyncIterator[Raw]:
     """Connect; `greeted` waits for `connection_established`."""
+    options.setdefault("max_queue", None)  # a close would wait ten seconds behind frames that nobody reads
     async with connect(url, compression=None, ping_timeout=None, proxy=None, **options) as socket:
         one = Raw(socket)
         if greeted:

@@ -1,5 +1,6 @@
 """The load that servers are measured with, and the capacity card."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -9,31 +10,26 @@ from typer.testing import CliRunner
 
 from voice_server.bench.callers import Crowd, Load
 from voice_server.bench.host import null_server
-from voice_server.bench.wires import Mode, NativeWire
+from voice_server.bench.wires import NativeWire
 from voice_server.bench.work import LIFELIKE, NONE, Work
 from voice_server.cli.commands import cli
 
 
-@pytest.mark.parametrize("mode", ["ptt", "vad"])
-async def test_every_caller_is_answered(mode: Mode) -> None:
+async def test_every_caller_is_answered() -> None:
+    """Three crowds at a time."""
     server = null_server(0, Work(NONE))
     async with server.running():
-        report = await Crowd(NativeWire(), Load(3, mode, 0.1, 9), server.port, os.getpid()).run()
-    assert report.lost_turns == report.early_replies == 0
-    assert report.turns >= 3
-    assert report.first_audio_p50_ms is not None
+        loads = Load(3, "ptt", 0.1, 9), Load(3, "vad", 0.1, 9), Load(2, "ptt", 0, 9, barges_in=True)
+        crowds = [Crowd(NativeWire(), load, server.port, os.getpid()) for load in loads]
+        ptt, vad, barging = await asyncio.gather(*(crowd.run() for crowd in crowds))
+    for report in (ptt, vad):
+        assert report.lost_turns == report.early_replies == 0
+        assert report.turns >= 3
+    assert ptt.first_audio_p50_ms is not None
     # A microphone that is always open: the stop threshold is part of the answer.
-    assert report.first_audio_p50_ms >= (250 if mode == "vad" else 0)
-
-
-async def test_callers_who_talk_over_a_reply_are_heard() -> None:
-    server = null_server(0, Work(NONE))
-    async with server.running():
-        load = Load(2, "ptt", 0, 8, barges_in=True)
-        crowd = Crowd(NativeWire(), load, server.port, os.getpid())
-        report = await crowd.run()
-    assert report.barge_ins_missed == 0
-    assert crowd.tally.interrupted
+    assert vad.first_audio_p50_ms is not None and vad.first_audio_p50_ms >= 250
+    assert barging.barge_ins_missed == 0
+    assert crowds[-1].tally.interrupted
 
 
 async def test_the_time_of_providers_overlaps() -> None:
@@ -48,6 +44,8 @@ async def test_the_time_of_providers_overlaps() -> None:
 
 def test_the_card_is_printed_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voice_server.bench.capacity.NULL_CALLERS", (1, 2))
+    for name in ("_LATER_MS", "_LAG_MS"):  # how fast this machine is, is not what is looked at
+        monkeypatch.setattr(f"voice_server.bench.capacity.{name}", 10_000.0)
     file = tmp_path / "card.json"
     result = CliRunner().invoke(
         cli, ["bench", "capacity", "--only", "null", "--seconds", "6", "--json", str(file)]

@@ -10,8 +10,11 @@ import wave
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.wire.conftest import Process
+from voice_server.cli.commands import cli
+from voice_server.errors import AudioError
 from voice_server.settings import Settings
 
 DATA = Path(__file__).parents[1] / "data"
@@ -66,11 +69,21 @@ def test_a_call_by_button_is_one_turn(real_server: Process) -> None:
     assert ended.stdout.startswith("Do you know what the largest planet is?")
 
 
-@pytest.mark.parametrize("how", [["--clip"], ["--mode", "manual"], []])
+@pytest.mark.parametrize("how", [["--clip"], ["--mode", "manual"]])
 def test_silence_is_not_answered(real_server: Process, how: list[str]) -> None:
     ended = run("call", DATA / "silence.wav", *how, "--url", real_server.url)
     assert ended.returncode == 1
     assert "peech" in ended.stderr
+
+
+def test_an_open_microphone_that_hears_nobody_hangs_up(
+    real_server: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process, where its patience can be shorter."""
+    monkeypatch.setattr("voice_server.cli.call._UNDERSTOOD_WITHIN_S", 1)
+    arguments = ["call", str(DATA / "silence.wav"), "--url", real_server.url]
+    with pytest.raises(AudioError, match="understood no speech"):
+        CliRunner().invoke(cli, arguments, catch_exceptions=False)
 
 
 def test_a_call_is_left_with_control_c(real_server: Process) -> None:

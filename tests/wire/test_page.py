@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import soxr
 from playwright.async_api import Page, WebSocket, async_playwright
 
 from tests.fakes.scripted import HANG, Listening, ScriptedLlm, ScriptedStt
+from tests.needed import lacking
 from tests.wire.conftest import Process
 from tests.wire.rig import serving, wav
 from voice_server.audio.format import STT_RATE_HZ
@@ -106,7 +106,7 @@ async def browsing(url: str, microphone: bytes, folder: Path) -> AsyncIterator[B
     """The page at `url`, with PCM16 at 16 kHz for a microphone."""
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
-        pytest.skip("there is no Chromium on this machine")
+        lacking("there is no Chromium: apt-get install chromium")
     recording = folder / "microphone.wav"
     samples = np.frombuffer(microphone, "<i2")
     resampled = soxr.resample(samples, STT_RATE_HZ, MICROPHONE_RATE_HZ)

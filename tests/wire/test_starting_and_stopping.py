@@ -12,8 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from tests.fakes.scripted import ScriptedLlm, ScriptedTts, spread
+from tests.needed import lacking
 from tests.wire.conftest import start_server
 from tests.wire.rig import eventually, frame_of, raw, serving, wav
 from voice_server.client import ConnectionLost, VoiceClient
@@ -88,10 +90,10 @@ async def test_nobody_new_is_let_in_while_it_stops() -> None:
                 try:
                     async with raw(url):
                         await asyncio.sleep(0.05)
+                except InvalidStatus as refused:
+                    return refused.response.status_code
                 except OSError:
                     return None
-                except Exception as error:
-                    return int(getattr(getattr(error, "response", None), "status_code", 0))
 
         knocking = asyncio.create_task(knock())
         await asyncio.sleep(0.1)
@@ -120,7 +122,7 @@ async def test_the_command_stops_on_sigterm_after_the_reply() -> None:
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
     openssl = shutil.which("openssl")
     if openssl is None:
-        pytest.skip("there is no openssl to make a certificate with")
+        lacking("nothing makes a certificate: apt-get install openssl")
     key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(
         [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
@@ -176,8 +178,9 @@ async def test_a_model_that_cannot_be_used_is_told_and_the_server_lives(tmp_path
             await client.send_clip(wav("france"))
             turn = await client.turn()
             assert turn.transcript
-            assert {error.code for error in turn.errors} == {"model_file"}
-            assert "voice-server models pull" in turn.errors[0].message
+            told = {error.code: error.message for error in turn.errors}
+            assert set(told) - {"slow"} == {"model_file"}  # the machine may be busy
+            assert "voice-server models pull" in told["model_file"]
             assert turn.audio  # a sentence that says so
         async with httpx.AsyncClient(base_url=server.rest_url, trust_env=False) as http:
             health = (await http.get("/api/health")).json()

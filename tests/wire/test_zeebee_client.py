@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from tests.fakes.scripted import Listening, ScriptedStt
+from tests.needed import lacking
 from tests.wire.conftest import Process
 from tests.wire.rig import DATA, KEY, serving
 
@@ -35,7 +36,7 @@ def zeebee_python() -> Path:
         subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
         pip = [str(python), "-m", "pip", "install", "-q", *PACKAGES]
         if subprocess.run(pip, timeout=100).returncode:
-            pytest.skip(f"{' '.join(PACKAGES)} could not be installed")
+            lacking(f"pip could not fetch the public client: {' '.join(pip[1:])}")
         installed.write_text("\n".join(PACKAGES))
     return python
 
@@ -60,25 +61,14 @@ async def call(
     python: Path, path: str, url: str, rest_url: str, recording: str, tmp_path: Path, key: str = KEY
 ) -> Answer:
     sound = tmp_path / "reply.wav"
-    calling = await asyncio.create_subprocess_exec(
-        *(str(python), str(CALLER), path, url, rest_url, key, str(DATA / recording), str(sound)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(60):
-            said, complained = await calling.communicate()
-    finally:
-        if calling.returncode is None:
-            calling.kill()
-            await calling.wait()
-    assert calling.returncode == 0, complained.decode()
-    return Answer(json.loads(said.decode().splitlines()[-1]), sound.read_bytes())
+    told = await last_words(python, CALLER, path, url, rest_url, key, DATA / recording, sound)
+    return Answer(told, sound.read_bytes())
 
 
-async def rest_calls(python: Path, rest_url: str) -> dict[str, Any]:
+async def last_words(*command: Path | str) -> dict[str, Any]:
+    """What a program that ends well writes last, which is JSON."""
     calling = await asyncio.create_subprocess_exec(
-        *(str(python), str(REST_CALLER), rest_url, KEY),
+        *map(str, command),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -138,7 +128,7 @@ async def test_a_recording_of_nothing_still_ends_with_sound(
 async def test_its_rest_calls_work_once_its_fixed_hosts_lead_here(zeebee_python: Path) -> None:
     hears = ScriptedStt(usual=Listening(text="good morning"))
     async with serving(api_keys=[KEY], stt=hears) as served:
-        told = await rest_calls(zeebee_python, served.rest_url)
+        told = await last_words(zeebee_python, REST_CALLER, served.rest_url, KEY)
     text = "You said: Hello"
     assert told["chat"]["message"] == told["chat"]["response"] == text
     conversation_id = told["chat"]["conversation_id"]

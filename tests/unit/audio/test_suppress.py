@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.needed import lacking
 from voice_server.audio.format import STT_RATE_HZ
 from voice_server.audio.level import level_dbfs
 from voice_server.audio.suppress import open_rnnoise
@@ -19,6 +20,8 @@ is_installed = importlib.util.find_spec("pyrnnoise") is not None
 
 
 def cleaned(pcm: bytes) -> bytes:
+    if not is_installed:
+        lacking("the extra is not installed: pip install voice-server[noise]")
     suppressor = open_rnnoise()()
     pieces = [suppressor.push(pcm[start : start + 640]) for start in range(0, len(pcm), 640)]
     return b"".join(pieces) + suppressor.flush()
@@ -29,13 +32,11 @@ def noise(seconds: float) -> bytes:
     return samples.astype("<i2").tobytes()
 
 
-@pytest.mark.skipif(not is_installed, reason="the extra `noise` is not installed")
 def test_noise_goes() -> None:
     heard = cleaned(noise(3))
     assert level_dbfs(heard[STT_RATE_HZ * 2 :]) < level_dbfs(noise(3)) - 15
 
 
-@pytest.mark.skipif(not is_installed, reason="the extra `noise` is not installed")
 def test_voice_stays_and_its_length() -> None:
     pcm, _ = read_wav(RECORDINGS / "france.wav")
     heard = cleaned(pcm)
