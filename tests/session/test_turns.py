@@ -363,3 +363,17 @@ async def test_ten_callers_at_once_each_hear_their_own_words() -> None:
     await registry.drain(0)
     assert registry.count == 0
     house.workers.shutdown()
+
+
+async def test_the_prompt_of_a_turn_begins_with_that_of_the_turn_before_but_for_a_few() -> None:
+    house = House(llm=ScriptedLlm(usual=lambda _: ["Yes. " * 60]))
+    async with calling(house, is_paced=False) as call:
+        for number in range(60):
+            await call.send(wire.TextIn(f"Question {number}: " + "why, " * 60, wants_audio=False))
+            await call.until(wire.Metrics, number + 1)
+        prompts = [request.messages for request in call.llm.requests]
+    pairs = list(zip(prompts, prompts[1:], strict=False))
+    cut = [number for number, (one, after) in enumerate(pairs) if after[: len(one)] != one]
+    # 8,000 characters are cut to 4,000: some seven turns pass until they are 8,000 again.
+    assert 3 <= len(cut) <= 60 / 6
+    assert all(later - earlier >= 6 for earlier, later in zip(cut, cut[1:], strict=False))

@@ -186,6 +186,8 @@ class Metrics(_Frame, frozen=True, tag="metrics"):
     cost: Cost
     endpointing: Endpointing | None = None
     early_starts: EarlyStarts | None = None
+    llm_first_clause_ms: float | None = None
+    send_ms: float | None = None
 
 
 class Error(_Frame, frozen=True, tag="error"):

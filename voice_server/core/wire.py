@@ -432,6 +432,8 @@ class Metrics:
     cost_currency: str = "USD"
     endpointing: TurnEnd | None = None
     early_starts: EarlyStarts | None = None
+    llm_first_clause_ms: float | None = None
+    send_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

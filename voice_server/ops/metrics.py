@@ -6,7 +6,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from voice_server.ops.turns import STAGES, TurnReport
+from voice_server.ops.turns import STAGES, ReplyHeard, TurnReport
 
 __all__ = ["CONTENT_TYPE", "ServerMetrics"]
 
@@ -76,8 +76,10 @@ class ServerMetrics:
         for stage, code in report.failures:
             self._errors.labels(stage, report.providers.get(stage, ""), code).inc()
 
-    def reply_heard(self, turn_id: str, heard_ms: float) -> None:
-        self._heard.inc(heard_ms / 1000)
+    def reply_heard(self, heard: ReplyHeard) -> None:
+        self._heard.inc(heard.heard_ms / 1000)
+        if heard.sent is not None:
+            self._stages.labels("heard").observe(max(heard.at - heard.sent, 0.0) / 1000)
 
     async def watch_lag(self) -> None:
         """Measure the loop's lag until cancelled."""

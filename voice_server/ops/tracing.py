@@ -4,8 +4,10 @@ The extra `otel` brings the SDK; nothing here is imported unless traces are want
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -14,11 +16,12 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_
 
 from voice_server import __version__
 from voice_server.clock import Clock, Instant
-from voice_server.ops.turns import Moment, TurnReport
+from voice_server.ops.turns import Moment, ReplyHeard, TurnReport
 
 __all__ = ["TurnTracer", "open_tracer"]
 
 _NS_PER_MS = 1_000_000
+_MOST_UNHEARD = 1_000
 
 
 class TurnTracer:
@@ -28,6 +31,7 @@ class TurnTracer:
         self._provider = provider
         self._clock = clock
         self._tracer = provider.get_tracer("voice_server", __version__)
+        self._unheard: OrderedDict[str, Context] = OrderedDict()  # turns whose reply may yet be heard
 
     def turn_ended(self, report: TurnReport) -> None:
         moments, utc_ns = report.moments, self._utc_ns()
@@ -50,9 +54,23 @@ class TurnTracer:
             turn.set_status(Status(StatusCode.ERROR, f"{stage}: {code}"))
         self._stages(report, turn, utc_ns)
         turn.end(_nanoseconds(end, utc_ns))
+        self._unheard[report.turn_id] = set_span_in_context(turn)
+        while len(self._unheard) > _MOST_UNHEARD:
+            self._unheard.popitem(last=False)
 
-    def reply_heard(self, turn_id: str, heard_ms: float) -> None:
-        pass  # the trace has been told by then
+    def reply_heard(self, heard: ReplyHeard) -> None:
+        # The turn's own span has been told by then: this one is added to the trace.
+        context = self._unheard.pop(heard.turn_id, None)
+        if context is None or heard.sent is None:
+            return
+        utc_ns = self._utc_ns()
+        attributes: dict[str, str | float] = {
+            "voice_server.turn.id": heard.turn_id,
+            "voice_server.turn.heard_ms": heard.heard_ms,
+        }
+        began_ns = _nanoseconds(heard.sent, utc_ns)
+        span = self._tracer.start_span("heard", context, SpanKind.INTERNAL, attributes, start_time=began_ns)
+        span.end(_nanoseconds(Instant(max(heard.sent, heard.at)), utc_ns))
 
     def _stages(self, report: TurnReport, turn: Span, utc_ns: int) -> None:
         moments = report.moments

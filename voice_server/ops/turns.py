@@ -66,6 +66,19 @@ class TurnReport:
         return max(self.moments[end] - self.moments[begin], 0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class ReplyHeard:
+    """How much of a turn's audio was heard, to its end or to a cut; told again where it is known better.
+
+    `sent` is when the last of it was sent; None where it was told before, or the reply was not sent.
+    """
+
+    turn_id: str
+    heard_ms: float
+    sent: Instant | None
+    at: Instant
+
+
 class TurnWatcher(Protocol):
     """Somebody who wants to know of turns. Called on the event loop; never raises."""
 
@@ -73,6 +86,6 @@ class TurnWatcher(Protocol):
         """Everything of a turn is sent."""
         ...
 
-    def reply_heard(self, turn_id: str, heard_ms: float) -> None:
-        """How much of its audio was heard; it may come again with better knowledge, and not at all."""
+    def reply_heard(self, heard: ReplyHeard) -> None:
+        """After `turn_ended`; of a turn without audio, or one that nobody waited for, not at all."""
         ...

@@ -64,8 +64,9 @@ class Deeds:
             case do.Record(conversation_id, entry):
                 self._telling.record(conversation_id, entry)
                 if isinstance(entry, do.AssistantHeard):
+                    heard = self._timelines.heard(entry.turn_id, entry.heard_ms)
                     for watcher in self._watchers:
-                        watcher.reply_heard(entry.turn_id, entry.heard_ms)
+                        watcher.reply_heard(heard)
             case do.EndTurn(turn_id):
                 self._end_turn(turn_id)
             case do.OpenUtterance(utterance):

@@ -21,7 +21,7 @@ from voice_server.core.wire import (
     TurnEnd,
 )
 from voice_server.ids import TurnId
-from voice_server.ops.turns import Moment, TurnReport
+from voice_server.ops.turns import Moment, ReplyHeard, TurnReport
 
 
 @dataclass(slots=True)
@@ -43,8 +43,8 @@ class Timeline:
     end_reason: str = "completed"
     failures: tuple[tuple[str, str], ...] = ()
 
-    def metrics(self, turn_id: TurnId) -> Metrics:
-        """The durations between the moments."""
+    def metrics(self, turn_id: TurnId, now: Instant) -> Metrics:
+        """The durations between the moments, of a turn of which everything is sent."""
         moments = (self.speech_ended, self.decided, self.started)
         basis, end = self.basis, self.basis.endpointing
         heard = next((moment for moment in moments if moment is not None), None)
@@ -58,6 +58,8 @@ class Timeline:
             providers=dict(self.providers) | self.served,
             endpointing=None if end is None else TurnEnd(end.wait_ms, end.reasons),
             early_starts=_early_starts(basis),
+            llm_first_clause_ms=_between(self.first_token, self.first_clause),
+            send_ms=_between(self.first_audio, now),
         )
 
     def report(self, session_id: str, conversation_id: str, turn_id: TurnId, now: Instant) -> TurnReport:
@@ -96,6 +98,7 @@ class Timelines:
         self._of_utterance: dict[int, Timeline] = {}
         self._settled: int | None = None  # the utterance that fell silent last
         self._present = Timeline()
+        self._sent: tuple[TurnId, Instant] | None = None  # the turn that was sent last, until it is heard
 
     def open(self, utterance: int) -> None:
         """Somebody begins to speak."""
@@ -160,11 +163,20 @@ class Timelines:
 
     def metrics(self, turn_id: TurnId) -> Metrics:
         """The present turn's."""
-        return self._present.metrics(turn_id)
+        return self._present.metrics(turn_id, self._clock.now())
 
     def report(self, session_id: str, conversation_id: str, turn_id: TurnId) -> TurnReport:
         """The present turn's."""
-        return self._present.report(session_id, conversation_id, turn_id, self._clock.now())
+        now = self._clock.now()
+        self._sent = (turn_id, now)
+        return self._present.report(session_id, conversation_id, turn_id, now)
+
+    def heard(self, turn_id: TurnId, heard_ms: float) -> ReplyHeard:
+        """A turn's reply was heard to its end or to a cut, now, or that is known better now."""
+        sent = self._sent[1] if self._sent is not None and self._sent[0] == turn_id else None
+        if sent is not None:
+            self._sent = None
+        return ReplyHeard(turn_id, heard_ms, sent, self._clock.now())
 
 
 def _early_starts(basis: TurnBasis) -> EarlyStarts | None:

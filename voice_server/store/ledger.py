@@ -87,7 +87,10 @@ async def write_line(session: AsyncSession, line: Line) -> None:
 
 def timings_of(metrics: Metrics) -> dict[str, float]:
     """The stages that the turn had, in milliseconds."""
-    names = ("endpoint_ms", "stt_ms", "llm_first_token_ms", "tts_first_audio_ms", "response_ms")
+    names = (
+        *("endpoint_ms", "stt_ms", "llm_first_token_ms", "llm_first_clause_ms", "tts_first_audio_ms"),
+        *("response_ms", "send_ms"),
+    )
     found = {name: getattr(metrics, name) for name in names}
     return {name: value for name, value in found.items() if value is not None}
 

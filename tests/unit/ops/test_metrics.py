@@ -2,9 +2,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.ops.turns import report
+from voice_server.clock import Instant
 from voice_server.core.wire import EarlyStarts
 from voice_server.ops.metrics import ServerMetrics
-from voice_server.ops.turns import Moment
+from voice_server.ops.turns import Moment, ReplyHeard
 
 pytestmark = pytest.mark.unit
 
@@ -48,6 +49,17 @@ def test_a_turn_without_a_stage_is_not_counted_for_it() -> None:
     assert ("stage_seconds_count", "endpoint") not in seen
     assert ("stage_seconds_count", "send") not in seen
     assert seen["stage_seconds_count", "stt"] == 1
+
+
+def test_when_a_reply_was_heard_is_a_stage_and_corrections_are_not() -> None:
+    metrics = ServerMetrics(lambda: 0, lambda: 0)
+    metrics.turn_ended(report())
+    metrics.reply_heard(ReplyHeard("turn_1", 1_500.0, Instant(2_000), Instant(3_400)))
+    metrics.reply_heard(ReplyHeard("turn_1", 100.0, None, Instant(3_500)))
+    seen = samples(metrics)
+    assert seen["stage_seconds_sum", "heard"] == pytest.approx(1.4)
+    assert seen["stage_seconds_count", "heard"] == 1
+    assert seen["heard_seconds_total", ""] == pytest.approx(1.6)
 
 
 def test_early_starts_are_counted_by_what_became_of_them() -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -7,18 +9,20 @@ from opentelemetry.trace import StatusCode
 from tests.unit.ops.turns import StoppedClock, report
 from voice_server.clock import Instant
 from voice_server.ops.tracing import TurnTracer
-from voice_server.ops.turns import Moment, TurnReport
+from voice_server.ops.turns import Moment, ReplyHeard, TurnReport
 
 pytestmark = pytest.mark.unit
 
 
-def spans_of(*reports: TurnReport) -> dict[str, ReadableSpan]:
+def spans_of(*reports: TurnReport, heard: tuple[ReplyHeard, ...] = ()) -> dict[str, ReadableSpan]:
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = TurnTracer(provider, StoppedClock(Instant(5_000)))
     for one in reports:
         tracer.turn_ended(one)
+    for other in heard:
+        tracer.reply_heard(other)
     return {span.name: span for span in exporter.get_finished_spans()}
 
 
@@ -37,6 +41,17 @@ def test_a_turn_is_a_span_with_one_for_each_of_its_stages() -> None:
     parents = {span.parent.span_id for span in spans.values() if span.parent is not None}
     assert parents == {turn.context.span_id}
     assert took_ms(turn) == pytest.approx(1_000, abs=0.01)
+
+
+def test_when_a_reply_was_heard_joins_the_trace_of_its_turn_once() -> None:
+    first = ReplyHeard("turn_1", 1_500.0, Instant(2_000), Instant(3_400))
+    spans = spans_of(report(), heard=(first, replace(first, sent=None), replace(first, turn_id="turn_0")))
+    turn, heard = spans["invoke_agent"], spans["heard"]
+    assert turn.context is not None and heard.parent is not None and heard.attributes is not None
+    assert heard.parent.span_id == turn.context.span_id
+    assert took_ms(heard) == pytest.approx(1_400, abs=0.01)
+    assert heard.attributes["voice_server.turn.heard_ms"] == 1_500
+    assert "heard" not in spans_of(report(), heard=(replace(first, turn_id="turn_0"),))
 
 
 def test_the_model_is_described_as_the_conventions_wish() -> None:

@@ -137,6 +137,7 @@ def _frame(output: Output) -> tuple[str, dict[str, Any]]:
                 "providers": output.providers,
                 "cost": {"amount": round(output.cost_amount, 6), "currency": output.cost_currency},
                 **_turn_taking(output),
+                **_shown(llm_first_clause_ms=output.llm_first_clause_ms, send_ms=output.send_ms),
             }
         case ErrorOut():
             return "error", {
@@ -165,6 +166,11 @@ def _turn_taking(metrics: Metrics) -> dict[str, Any]:
             "lead_ms": _tenths(starts.lead_ms),
         }
     return fields
+
+
+def _shown(**times_ms: float | None) -> dict[str, float]:
+    """Those that there are."""
+    return {name: _tenths(one) for name, one in times_ms.items() if one is not None}
 
 
 def _tenths(milliseconds: float) -> float:

@@ -127,6 +127,7 @@ progress::-moz-progress-bar { background: var(--accent); }
 [data-stage="wait"] { opacity: .3; }
 [data-stage="transcript"] { opacity: .5; }
 [data-stage="token"] { opacity: .75; }
+[data-stage="clause"] { opacity: .88; }
 .bar [data-stage="rest"], .legend [data-stage="rest"] { background: var(--line); opacity: 1; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; padding: 0; list-style: none; font-variant-numeric: tabular-nums; }
 .legend li { display: inline-flex; align-items: center; gap: 6px; border-radius: 4px; }

@@ -6,6 +6,7 @@ const STAGES = [
   { stage: "wait", field: "endpoint_ms", name: "Wait", role: null },
   { stage: "transcript", field: "stt_ms", name: "Transcript", role: "stt" },
   { stage: "token", field: "llm_first_token_ms", name: "First token", role: "llm" },
+  { stage: "clause", field: "llm_first_clause_ms", name: "First clause", role: "llm" },
   { stage: "sound", field: "tts_first_audio_ms", name: "First sound", role: "tts" },
 ];
 
@@ -34,7 +35,8 @@ export function timing(metrics) {
 
 function partsOf(metrics) {
   const parts = STAGES.flatMap(({ stage, field, name, role }) => {
-    const ms = metrics[field];
+    let ms = metrics[field];
+    if (stage === "sound" && typeof ms === "number") ms = Math.max(ms - (metrics.llm_first_clause_ms ?? 0), 0);
     return typeof ms === "number" ? [{ stage, name, ms, provider: role && metrics.providers?.[role] }] : [];
   });
   const rest_ms = (metrics.response_ms ?? 0) - parts.reduce((sum, part) => sum + part.ms, 0);
