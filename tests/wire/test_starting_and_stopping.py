@@ -26,9 +26,10 @@ from voice_server.settings import Settings
 def refused(*arguments: str, **environment: str) -> str:
     """The last words of a server that does not start; no trace may be among them."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("VOICE_SERVER_")}
+    chosen = {"DATABASE_URL": "sqlite://", **environment}
     ended = subprocess.run(
         [sys.executable, "-m", "voice_server", "serve", *arguments],
-        env=own | {f"VOICE_SERVER_{name}": value for name, value in environment.items()},
+        env=own | {f"VOICE_SERVER_{name}": value for name, value in chosen.items()},
         capture_output=True,
         text=True,
         timeout=60,

@@ -5,16 +5,28 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
+from voice_server.errors import ConfigurationError
 from voice_server.store.database import Database
 
 _LOCK = 6789_8080  # servers that start together migrate one after the other
 
 
 async def upgrade(database: Database, revision: str = "head") -> None:
-    """Apply the migrations up to `revision`."""
-    await _migrate(database, lambda config: command.upgrade(config, revision))
+    """Apply the migrations up to `revision`.
+
+    Raises:
+        ConfigurationError: the tables are of a revision that is not known here.
+    """
+    try:
+        await _migrate(database, lambda config: command.upgrade(config, revision))
+    except CommandError as error:
+        raise ConfigurationError(
+            f"The tables of the database {database.url.render_as_string()} were made by another version of "
+            f"voice-server ({error}). Update this one, or name another database."
+        ) from error
 
 
 async def downgrade(database: Database, revision: str) -> None:
