@@ -1,4 +1,4 @@
-"""Live audio takes a way around the library's parser: the same must arrive, however the network cuts it up."""
+"""Live audio goes past the frame parser: the same must arrive, however the network cuts it up."""
 
 import asyncio
 import random
