@@ -49,7 +49,7 @@ async def test_each_piece_has_times_of_its_own() -> None:
 async def test_who_speaks_on_begins_at_the_word_that_was_not_spoken() -> None:
     """The marks of what was never heard are forgotten, and the new ones are of the whole piece."""
     broken = Speaking(fails=DOWN, at_once=False, marks=HURRIED)
-    for at_ms, heard in [(490, "One two three"), (510, "One two three four")]:
+    for at_ms, heard in [(470, "One two three"), (510, "One two three four")]:
         other = ScriptedTts([Speaking(marks=((500, 4), (600, 9), (700, 14)))], name="other")
         house = House(llm=ScriptedLlm([[TEXT]]), tts=ScriptedTts([broken], chunk_ms=350), more_ttss=[other])
         assert await heard_at(house, 350 + at_ms) == heard

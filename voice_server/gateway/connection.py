@@ -209,11 +209,9 @@ class Connection:
             return False
         try:
             inputs = self._dialect.decode(message)
-            audio = [one.data for one in inputs if isinstance(one, wire.AudioIn)]
-            if len(audio) < len(inputs):
+            if len(inputs) != 1 or not isinstance(inputs[0], wire.AudioIn):
                 return False
-            for data in audio:
-                session.hear(data)
+            session.hear(inputs[0].data)
         except VoiceServerError as error:
             session.report(error)
             if self._is_fault_too_many(error):

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import math
 import socket as network
 import ssl
 from collections.abc import Awaitable, Callable
@@ -11,11 +12,11 @@ import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import Event
+from websockets.protocol import State
 
 from voice_server.errors import ConfigurationError, LimitError, SocketClosed
+from voice_server.gateway.binary_frame import binary_frame
 from voice_server.gateway.door import Door, Refusal
 from voice_server.gateway.limits import GatewayLimits
 from voice_server.gateway.socket import Handshake, Socket
@@ -30,7 +31,10 @@ Serve = Callable[[Socket, Handshake], Awaitable[None]]
 
 
 class _Watched(ServerConnection):
-    """Counts what comes in: a stranger may send only so much, and who sends nothing at all is dead."""
+    """Counts what comes in: a stranger may send only so much, and who sends nothing at all is dead.
+
+    Live audio takes a short way: the library takes a dozen steps for each of fifty frames a second.
+    """
 
     stranger_bytes: int | None = None
     heard_at_s = 0.0
@@ -44,20 +48,27 @@ class _Watched(ServerConnection):
             if self.stranger_bytes < 0:
                 self.transport.abort()
                 return
-        super().data_received(data)
+        if self.take is not None:
+            data = self._take_audio(data, self.take)
+        if data:
+            super().data_received(data)
 
-    def process_event(self, event: Event) -> None:
-        if (
-            self.is_awaited
-            and self.take is not None
-            and isinstance(event, Frame)
-            and event.opcode is Opcode.BINARY
-            and event.fin
+    def _take_audio(self, data: bytes, take: Callable[[bytes], bool]) -> bytes:
+        """Hand on what is live audio and nothing else; gives the rest."""
+        at = 0
+        while (
+            at < len(data)
+            and self.is_awaited
             and not self.recv_messages.frames
-            and self.take(bytes(event.data))
+            and not self.protocol.reader.buffer
+            and self.protocol.current_size is None
+            and self.protocol.state is State.OPEN
+            and (frame := binary_frame(data, at)) is not None
+            and len(frame.payload) <= (self.protocol.max_message_size or math.inf)
+            and take(frame.payload)
         ):
-            return
-        super().process_event(event)
+            at = frame.end
+        return data[at:]
 
     @property
     def is_throttled(self) -> bool:

@@ -43,7 +43,7 @@ _SCORED_MS = 8_000  # what the end-of-turn model looks at
 _CONFIRMED_MS = 200  # of voice, at the moment it is confirmed
 _STALL_STEP_MS = 100
 _COMPARE_MS = 250  # so often a voice is compared with our own
-_SPARE_BYTES = bytes_of_ms(250, STT_RATE_HZ)
+_TRIM_EVERY_MS = 250
 _BYTES_PER_MS = bytes_of_ms(1, STT_RATE_HZ)
 
 
@@ -95,6 +95,7 @@ class Ears:
         self._origin_ms = 0.0  # where the detector began to count
         self._position_ms = 0.0
         self._recent = bytearray()  # ends at _position_ms
+        self._trim_at_ms = 0.0
         self._current: int | None = None  # the utterance that gets the audio
         self._current_from_ms = 0.0
         self._open: dict[int, _Open] = {}
@@ -203,7 +204,8 @@ class Ears:
             self._watch()
         if self._compare_at_ms is not None and self._position_ms >= self._compare_at_ms:
             self._compare(self._position_ms)
-        if len(self._recent) > _SPARE_BYTES:
+        if self._position_ms >= self._trim_at_ms:
+            self._trim_at_ms = self._position_ms + _TRIM_EVERY_MS
             self._trim()
 
     def _listen(self, detector: VoiceDetector, pcm: bytes) -> None:
@@ -261,9 +263,7 @@ class Ears:
         keep_ms = choice.prefix_ms + _DETECTION_MS if choice is not None else _DETECTION_MS
         if self._current is not None and choice is not None and choice.policy.mode is TurnMode.SEMANTIC:
             keep_ms = max(keep_ms, _SCORED_MS)
-        keep_bytes = bytes_of_ms(keep_ms, STT_RATE_HZ)
-        if len(self._recent) > keep_bytes + _SPARE_BYTES:  # rarely, so that it costs nothing a frame
-            del self._recent[:-keep_bytes]
+        del self._recent[: -bytes_of_ms(keep_ms, STT_RATE_HZ)]
 
     # ── What the conversation wishes ─────────────────────────────────────────────────────────────
 

@@ -21,7 +21,8 @@ from voice_server.session.ears import Serve
 
 log = structlog.get_logger()
 
-CHUNK_MS = 100
+CHUNK_MS = 100  # what goes out at a time, however small the pieces are in which the voice gives it
+_GATHER_MS = 300  # only while the caller has so much still to play is sound kept until there is a chunk of it
 CHARS_PER_MS = 0.015  # of English speech: a guess for a piece whose length is not known yet
 _PACING_STEP_MS = 250  # the caller may be away: look again now and then; and send a few chunks at a time
 
@@ -65,7 +66,9 @@ class Mouth:
         self._splitter = ClauseSplitter()
         self._queue: asyncio.Queue[Piece | None] = asyncio.Queue()  # bounded by the length of a reply
         self._spoken: list[Piece] = []  # those the voice has taken, in order
+        self._speaking = Piece("", 0, 0)  # the one it gave sound of last
         self._encoder: OutputEncoder | None = None
+        self._gathered = bytearray()  # of the piece spoken last, what has not gone out
         self._piece_ms = 0.0  # of the present piece, what went out
         self._piece_pcm = bytearray()
         self._piece_timing = Timing(())  # empty while it can only be guessed
@@ -109,13 +112,15 @@ class Mouth:
 
     def say(self, sentence: Sentence) -> str:
         """Say at once what is known by heart, between what the voice says; gives the words it could say."""
+        rate_hz = self._tts.capabilities.rate_hz
+        if self._gathered:
+            self._send(self._take(len(self._gathered)), rate_hz, self._speaking, None)
         words = sentence.in_language(self._voice.languages[0])
         sound = None
         if self._phrases is not None:
             sound = self._phrases.sound_of(words, self._voice) or self._phrases.sound_of(words)
         if sound is None:
             return ""
-        rate_hz = self._tts.capabilities.rate_hz
         pcm, step_bytes = sound.at(rate_hz), bytes_of_ms(CHUNK_MS, rate_hz)
         for start in range(0, len(pcm), step_bytes):
             self._push(pcm[start : start + step_bytes], rate_hz, "")
@@ -144,21 +149,30 @@ class Mouth:
             yield piece.text.strip()
 
     async def _send_chunk(self, chunk: AudioChunk, rate_hz: int) -> None:
-        piece = self._spoken[chunk.piece]
+        self._speaking = piece = self._spoken[chunk.piece]
         self._time(chunk, piece, rate_hz)
         if chunk.provider is not None:
             self._serve("tts", chunk.provider, None)
-        total_ms = self._piece_ms + duration_ms(len(chunk.pcm), rate_hz)
+        self._gathered += chunk.pcm
+        total_ms = self._piece_ms + duration_ms(len(self._gathered), rate_hz) if chunk.ends_piece else None
         step_bytes = bytes_of_ms(CHUNK_MS, rate_hz)
-        for start in range(0, len(chunk.pcm), step_bytes):
-            pcm = chunk.pcm[start : start + step_bytes]
-            await self._pace(duration_ms(len(pcm), rate_hz))
-            self._send(pcm, rate_hz, piece, total_ms if chunk.ends_piece else None)
+        while len(self._gathered) >= step_bytes or (self._gathered and self._is_wanted(chunk)):
+            await self._pace(duration_ms(min(len(self._gathered), step_bytes), rate_hz))
+            self._send(self._take(step_bytes), rate_hz, piece, total_ms)
         if chunk.ends_piece:
             self._piece_pcm.clear()
             self._piece_timing = Timing(())
             self._piece_ms, self._told_char = 0.0, 0
             self._end_char = max(self._end_char, piece.end)
+
+    def _is_wanted(self, chunk: AudioChunk) -> bool:
+        """Whether less than a whole chunk goes out too."""
+        return chunk.ends_piece or self._delivery.ahead_ms() < _GATHER_MS
+
+    def _take(self, most_bytes: int) -> bytes:
+        pcm = bytes(self._gathered[:most_bytes])
+        del self._gathered[:most_bytes]
+        return pcm
 
     def _time(self, chunk: AudioChunk, piece: Piece, rate_hz: int) -> None:
         """Find out where the words of a piece are: the vendor says it, or its whole audio shows it."""
