@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from voice_server.client.errors import (
     ClientError,
@@ -189,6 +189,10 @@ class Link:
         except TimeoutError as error:
             raise ServerTimeout(
                 f"No connection to {self._url} within {self._timeouts.connect_s:g} s."
+            ) from error
+        except InvalidURI as error:
+            raise ClientError(
+                f"{self._url} is no address of a voice server; one begins with ws:// or wss://."
             ) from error
         except InvalidStatus as error:
             status = error.response.status_code
