@@ -145,7 +145,7 @@ def _unknown(name: str, source: str, known: Mapping[str, Setting]) -> str:
 
 
 def _nearest(name: str, known: Mapping[str, Setting]) -> Setting:
-    """The setting whose name is most like this one. The last part counts twice: a wrong table is a common slip."""
+    """The setting of the likest name. The last part counts twice: a wrong table is a common slip."""
 
     def likeness(other: str) -> float:
         parts = name.rpartition(".")[2], other.rpartition(".")[2]
