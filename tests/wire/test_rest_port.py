@@ -83,10 +83,10 @@ async def test_a_public_address_is_what_clients_are_told() -> None:
         ("GET", "/api/v1/nothing/here", None, 404, "not_found"),
         ("GET", "/nothing", None, 404, "not_found"),
         ("PUT", "/api/chat", b"{}", 405, "method_not_allowed"),
-        ("POST", "/api/chat", b"[" * 100_000, 400, "bad_request"),
-        ("POST", "/api/chat", b'{"message": "\xff"}', 400, "bad_request"),
+        ("POST", "/api/chat", b"[" * 100_000, 400, "invalid_request"),
+        ("POST", "/api/chat", b'{"message": "\xff"}', 400, "invalid_request"),
         ("POST", "/api/chat", b'{"message": "' + b"\\ud800" + b'"}', 400, "invalid_request"),
-        ("POST", "/api/feedback", b'{"feedback_value": ' + b"9" * 5_000 + b"}", 400, "bad_request"),
+        ("POST", "/api/feedback", b'{"feedback_value": ' + b"9" * 5_000 + b"}", 400, "invalid_request"),
         ("GET", "/api/conversations/conv_none", None, 404, "unknown_conversation"),
     ],
 )
