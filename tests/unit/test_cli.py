@@ -126,7 +126,9 @@ def test_config_check_names_sources_and_hides_keys(tmp_path: Path) -> None:
     file = tmp_path / "voice.toml"
     file.write_text('api_keys = ["our-secret"]\n')
     shown = run.invoke(
-        commands.cli, ["config", "check", "--config", str(file)], env={"VOICE_SERVER_PORT": "7001"}
+        commands.cli,
+        ["config", "check", "--config", str(file)],
+        env={"VOICE_SERVER_PORT": "7001", "COLUMNS": "40"},
     )
     rows = {line.split()[0]: line for line in shown.stdout.splitlines()}
     assert rows["port"].split() == ["port", "7001", "VOICE_SERVER_PORT"]
@@ -160,6 +162,13 @@ def test_being_open_to_everybody_on_purpose_is_remarked() -> None:
     settings = load_settings(None, {"host": "0.0.0.0", "insecure": True})
     assert any("everybody who reaches 0.0.0.0" in remark for remark in config.remarks(settings))
     assert not list(config.remarks(load_settings(None)))
+
+
+def test_a_language_that_nobody_serves_is_remarked() -> None:
+    (remark,) = config.remarks(load_settings(None, {"language": "de-DE"}))
+    assert "de-DE; served are en" in remark
+    vendor = {"stt": ["openai"], "tts": ["openai"], "vendors.openai.api_key": "a key"}
+    assert not list(config.remarks(load_settings(None, {"language": "de-DE", **vendor})))
 
 
 def test_keys_are_listed_whole_however_narrow_the_terminal(tmp_path: Path) -> None:

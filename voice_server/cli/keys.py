@@ -6,21 +6,17 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from voice_server import app as wiring
-from voice_server.cli.shared import ConfigFile, err, out, run
+from voice_server.cli.shared import ConfigFile, err, out, run, wide
 from voice_server.clock import LoopClock
 from voice_server.core.caller import USUAL_SCOPES, Scope, Tier
 from voice_server.services.keys import KeyRing, NewKey
 from voice_server.settings import Settings, load_settings
 from voice_server.store.database import Database
 from voice_server.store.keys import KeyRecord
-
-_wide = Console(width=1000)
-"""As wide as a table wants to be: an id that is cut short revokes nothing."""
 
 cli = typer.Typer(help="The API keys in the database: create, list, revoke.", no_args_is_help=True)
 
@@ -75,7 +71,7 @@ def list_keys(config: ConfigFile = None) -> None:
         table.add_column(title, no_wrap=True)
     for row in rows:
         table.add_row(*(escape(row[title]) for title in titles))
-    _wide.print(table)
+    wide.print(table)
 
 
 @cli.command()

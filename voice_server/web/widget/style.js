@@ -92,7 +92,7 @@ progress::-moz-progress-bar { background: var(--accent); }
 .notice[data-kind="error"], .trouble { color: var(--red); }
 .notice[data-kind="hint"] { color: var(--quiet); }
 
-.key { display: flex; align-items: center; gap: 8px; margin-block-start: 12px; font-size: 14px; }
+.key { display: flex; align-items: center; gap: 8px; max-inline-size: 100%; margin-block-start: 12px; font-size: 14px; }
 .key label { color: var(--quiet); }
 .key input { inline-size: 14rem; min-inline-size: 0; padding: 8px 12px; background: var(--tint); border: 1px solid var(--line); border-radius: calc(var(--radius) * .66); }
 
