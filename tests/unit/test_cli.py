@@ -18,6 +18,7 @@ from voice_server.settings import load_settings
 
 pytestmark = pytest.mark.unit
 
+FRANCE = Path(__file__).parents[1] / "data/france.wav"
 run = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 
 
@@ -63,6 +64,8 @@ def test_version() -> None:
         (["models", "pull", "no-such"], "known are whisper-tiny-en"),
         (["config", "check", "--config", "no-such.toml"], "no-such.toml cannot be read"),
         (["call", __file__], "send a whole WAV"),
+        (["transcribe", str(FRANCE)], "models pull whisper-tiny-en"),
+        (["chat", "--url", "http://localhost:6789"], "one begins with ws:// or wss://"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_with_a_remedy(
@@ -123,7 +126,9 @@ def test_config_check_names_sources_and_hides_keys(tmp_path: Path) -> None:
     file = tmp_path / "voice.toml"
     file.write_text('api_keys = ["our-secret"]\n')
     shown = run.invoke(
-        commands.cli, ["config", "check", "--config", str(file)], env={"VOICE_SERVER_PORT": "7001"}
+        commands.cli,
+        ["config", "check", "--config", str(file)],
+        env={"VOICE_SERVER_PORT": "7001", "COLUMNS": "40"},
     )
     rows = {line.split()[0]: line for line in shown.stdout.splitlines()}
     assert rows["port"].split() == ["port", "7001", "VOICE_SERVER_PORT"]
@@ -157,6 +162,30 @@ def test_being_open_to_everybody_on_purpose_is_remarked() -> None:
     settings = load_settings(None, {"host": "0.0.0.0", "insecure": True})
     assert any("everybody who reaches 0.0.0.0" in remark for remark in config.remarks(settings))
     assert not list(config.remarks(load_settings(None)))
+
+
+def test_a_language_that_nobody_serves_is_remarked() -> None:
+    (remark,) = config.remarks(load_settings(None, {"language": "de-DE"}))
+    assert "de-DE; served are en" in remark
+    vendor = {"stt": ["openai"], "tts": ["openai"], "vendors.openai.api_key": "a key"}
+    assert not list(config.remarks(load_settings(None, {"language": "de-DE", **vendor})))
+
+
+def test_keys_are_listed_whole_however_narrow_the_terminal(tmp_path: Path) -> None:
+    env = {"VOICE_SERVER_DATA_DIR": str(tmp_path), "COLUMNS": "40"}
+    assert "keys create" in run.invoke(commands.cli, ["keys", "list"], env=env).stderr
+    made = run.invoke(commands.cli, ["keys", "create", "--name", "kitchen [b]tablet"], env=env)
+    listed = run.invoke(commands.cli, ["keys", "list"], env=env).stdout
+    assert made.stderr.split()[1] in listed
+    assert "kitchen [b]tablet" in listed
+    assert "budget" not in listed, "no key has one"
+
+
+def test_a_folder_that_cannot_be_made_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOICE_SERVER_DATA_DIR", "/dev/null/voice")
+    assert "/dev/null" in fails(capsys, monkeypatch, "keys", "list")
 
 
 def test_models_are_listed_with_size_and_licence(tmp_path: Path) -> None:

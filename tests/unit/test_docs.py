@@ -15,6 +15,7 @@ from voice_server.settings import settings_table
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def generate(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -71,14 +72,25 @@ def test_every_setting_is_described() -> None:
     assert [s.name for s in settings_table() if not re.fullmatch(r"[A-Z`].*\.", s.description)] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
-def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
-    text = (ROOT / page).read_text("utf-8")
-    targets = re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", text)
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+def prose(page: Path) -> str:
+    return re.sub(r"^ *```.*?^ *```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")), ids=lambda page: page.name)
+def anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_or_chapter_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://|mailto:)([^)]+)\)", prose(page)):
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_variable_that_a_page_names_is_a_setting(page: Path) -> None:
     known = {setting.variable for setting in settings_table()}
     named = re.findall(r"VOICE_SERVER_[A-Z0-9_]*[A-Z0-9]", page.read_text("utf-8"))

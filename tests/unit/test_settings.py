@@ -154,7 +154,7 @@ def test_a_table_given_as_a_value_is_explained(tmp_path: Path) -> None:
 
 def test_an_unknown_setting_within_a_table_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICE_SERVER_LIMITS__INIT", "3")
-    assert "Did you mean limits.init_s?" in refusal()
+    assert "Did you mean VOICE_SERVER_LIMITS__INIT_S?" in refusal()
 
 
 def test_a_table_in_one_variable_must_be_json(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,11 +162,18 @@ def test_a_table_in_one_variable_must_be_json(monkeypatch: pytest.MonkeyPatch) -
     assert "VOICE_SERVER_LIMITS" in refusal()
 
 
-def test_unknown_variables_are_told_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VOICE_SERVER_APIKEYS", "k")
-    assert unknown_variables() == [
-        "The environment variable VOICE_SERVER_APIKEYS sets nothing. Did you mean VOICE_SERVER_API_KEYS?"
-    ]
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("VOICE_SERVER_APIKEYS", "VOICE_SERVER_API_KEYS"),
+        ("VOICE_SERVER_SILENCE_MS", "VOICE_SERVER_TURN_DETECTION__SILENCE_MS"),
+    ],
+)
+def test_unknown_variables_are_told_with_the_nearest(
+    name: str, nearest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "k")
+    assert unknown_variables() == [f"The environment variable {name} sets nothing. Did you mean {nearest}?"]
 
 
 @pytest.mark.parametrize("text", ["port = ", "\xff"])

@@ -94,17 +94,19 @@ def test_what_is_empty_is_left_to_the_provider() -> None:
     )
 
 
-def test_the_language_and_lists_and_paths_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_language_and_lists_and_paths_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = tmp_path / "account.json"
+    account.touch()
     monkeypatch.setenv("VOICE_SERVER_LANGUAGE", "de-DE")
     monkeypatch.setenv("VOICE_SERVER_VENDORS__OPENAI__VOICES", "anna, otto")
     monkeypatch.setenv("VOICE_SERVER_VENDORS__OPENAI__API_KEY", f" {KEY}\n")
     monkeypatch.setenv("VOICE_SERVER_VENDORS__GOOGLE__CREDENTIALS_FILE", "~/account.json")
-    monkeypatch.setenv("HOME", "/home/anna")
+    monkeypatch.setenv("HOME", str(tmp_path))
     settings = load_settings()
     openai = OpenAiOptions.read(wiring.provider_options(settings, "tts", "openai"))
     google = GoogleOptions.read(wiring.provider_options(settings, "stt", "google"))
     assert (openai.voices, openai.api_key) == (("anna", "otto"), KEY)
-    assert (google.language, google.credentials_file) == ("de-DE", "/home/anna/account.json")
+    assert (google.language, google.credentials_file) == ("de-DE", str(account))
 
 
 def test_a_provider_of_somebody_else_is_given_the_language_and_no_key() -> None:

@@ -245,6 +245,7 @@ async def test_the_conversations_model_answers_unless_another_is_known() -> None
     ("path", "body", "status", "code"),
     [
         ("/api/chat", {"message": ""}, 400, "invalid_request"),
+        ("/api/chat", {"message": " \n"}, 400, "invalid_request"),
         ("/api/chat", {}, 400, "invalid_request"),
         ("/api/chat", {"message": "Hi", "conversation_id": "conv_unknown"}, 404, "unknown_conversation"),
         ("/api/chat", {"message": "Hi", "template": {"name": "none"}}, 404, "unknown_template"),

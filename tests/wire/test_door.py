@@ -83,6 +83,13 @@ async def test_an_unknown_path_is_404_with_the_paths_that_exist() -> None:
     assert "/v1/ws" in answer.text
 
 
+async def test_a_browser_that_looks_for_a_page_is_told_where_it_is() -> None:
+    async with serving() as served, httpx.AsyncClient() as http:
+        answer = await http.get(served.url.replace("ws", "http", 1))
+    assert answer.status_code == 426
+    assert "8080" in answer.text
+
+
 async def test_anything_but_get_is_405() -> None:
     async with serving() as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)

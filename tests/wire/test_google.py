@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -162,8 +163,15 @@ def test_what_is_missing_is_named(wrong: dict[str, Any], setting: str) -> None:
         speech.create(wrong)
 
 
-async def test_credentials_that_cannot_be_read_are_named(fake: FakeGoogle) -> None:
-    stt = speech.create({"credentials_file": "/nowhere.json"})
+def test_credentials_that_are_not_there_are_named_at_once() -> None:
+    with pytest.raises(ConfigurationError, match=r"/nowhere.json: there is no such file"):
+        speech.create({"credentials_file": "/nowhere.json"})
+
+
+async def test_credentials_that_cannot_be_read_are_named(fake: FakeGoogle, tmp_path: Path) -> None:
+    account = tmp_path / "account.json"
+    account.write_text("no account")
+    stt = speech.create({"credentials_file": str(account)})
     with pytest.raises(ConfigurationError, match="VOICE_SERVER_VENDORS__GOOGLE__CREDENTIALS_FILE"):
         await stt.warm()
     await stt.close()

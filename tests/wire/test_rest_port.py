@@ -1,6 +1,8 @@
 """What stands on the REST port besides sockets."""
 
+import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -83,10 +85,10 @@ async def test_a_public_address_is_what_clients_are_told() -> None:
         ("GET", "/api/v1/nothing/here", None, 404, "not_found"),
         ("GET", "/nothing", None, 404, "not_found"),
         ("PUT", "/api/chat", b"{}", 405, "method_not_allowed"),
-        ("POST", "/api/chat", b"[" * 100_000, 400, "bad_request"),
-        ("POST", "/api/chat", b'{"message": "\xff"}', 400, "bad_request"),
+        ("POST", "/api/chat", b"[" * 100_000, 400, "invalid_request"),
+        ("POST", "/api/chat", b'{"message": "\xff"}', 400, "invalid_request"),
         ("POST", "/api/chat", b'{"message": "' + b"\\ud800" + b'"}', 400, "invalid_request"),
-        ("POST", "/api/feedback", b'{"feedback_value": ' + b"9" * 5_000 + b"}", 400, "bad_request"),
+        ("POST", "/api/feedback", b'{"feedback_value": ' + b"9" * 5_000 + b"}", 400, "invalid_request"),
         ("GET", "/api/conversations/conv_none", None, 404, "unknown_conversation"),
     ],
 )
@@ -148,6 +150,19 @@ async def test_features_are_those_the_server_has() -> None:
     enabled = {one["name"]: one["enabled"] for one in found}
     assert enabled["voice_chat"] is True
     assert enabled["multi_agent"] is False
+
+
+async def test_the_pages_tell_of_every_path() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    told = "".join((docs / name).read_text("utf-8") for name in ("rest.md", "keys.md"))
+    async with serving() as served, served.rest() as http:
+        paths = (await http.get("/openapi.json")).json()["paths"]
+    for path in paths:
+        if path.startswith(("/api/v1/", "/api/conversation/")):  # the same again, the pages say
+            continue
+        whole = re.sub(r"\\\{\w+\\\}", r"[^/`\\s]+", re.escape(path))
+        shortened = f"…/{re.escape(path.rpartition('/')[2])}"
+        assert re.search(rf"({whole}|{shortened})(?=[`?])", told), path
 
 
 async def test_layouts_and_agents_are_objects() -> None:

@@ -6,7 +6,8 @@ import typer
 from rich.table import Table
 
 from voice_server import app as wiring
-from voice_server.cli.shared import ConfigFile, err, out, run
+from voice_server.cli.shared import ConfigFile, err, run, wide
+from voice_server.core.languages import serves
 from voice_server.errors import ConfigurationError, ModelFileError
 from voice_server.ops.recorder import make_folder
 from voice_server.providers.local.weights import WeightStore
@@ -31,11 +32,11 @@ def check(config: ConfigFile = None) -> None:
     settings = load_settings(config)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("setting", no_wrap=True)
-    table.add_column("value", overflow="fold")
+    table.add_column("value", overflow="fold", max_width=60)
     table.add_column("set by", no_wrap=True)
     for one in explain(settings):
         table.add_row(one.name, one.value, one.source)
-    out.print(table)
+    wide.print(table)
     for remark in remarks(settings):
         err.print(f"Note: {remark}", markup=False)
     faults = list(faults_of(settings))
@@ -61,6 +62,15 @@ def remarks(settings: Settings) -> Iterator[str]:
                 f"{settings.host} is served without TLS, so keys and voices can be read on the way; set "
                 "tls_cert and tls_key, or put a proxy with TLS before the server."
             )
+    try:
+        served = wiring.load_catalogue(settings).languages
+    except ConfigurationError:
+        return  # a fault, and told as one
+    if not serves(served, settings.language):
+        yield (
+            f"no provider both understands and speaks the language {settings.language}; served are "
+            f"{', '.join(served)}. See docs/providers.md for one that does."
+        )
 
 
 def faults_of(settings: Settings) -> Iterator[str]:

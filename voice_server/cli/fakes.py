@@ -29,6 +29,8 @@ def fakes(
 
         voice-server fakes > fakes.env
 
+        set -a; . ./fakes.env; set +a; voice-server serve
+
         voice-server fakes --vendor openai --trouble 429
     """
     vendors = vendor or list(USUAL)

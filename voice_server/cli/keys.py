@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from voice_server import app as wiring
-from voice_server.cli.shared import ConfigFile, err, out, run
+from voice_server.cli.shared import ConfigFile, err, out, run, wide
 from voice_server.clock import LoopClock
 from voice_server.core.caller import USUAL_SCOPES, Scope, Tier
 from voice_server.services.keys import KeyRing, NewKey
@@ -60,35 +61,17 @@ def create(
 @cli.command("list")
 def list_keys(config: ConfigFile = None) -> None:
     """Show every key of the database, without its text."""
-    records = run(_list(load_settings(config)))
+    rows = [_row(one) for one in run(_list(load_settings(config)))]
+    if not rows:
+        err.print("There is no key yet; `voice-server keys create` makes one.")
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in (
-        "id",
-        "name",
-        "tier",
-        "scopes",
-        "ends in",
-        "owner",
-        "budget",
-        "created",
-        "last used",
-        "revoked",
-    ):
-        table.add_column(title, no_wrap=title in ("id", "created"))
-    for one in records:
-        table.add_row(
-            one.id,
-            one.name,
-            one.tier,
-            ", ".join(one.scopes),
-            one.hint,
-            "" if one.owner == one.id else one.owner,
-            "" if one.monthly_budget is None else f"{one.monthly_budget:g} USD",
-            _shown(one.created_at_ms),
-            _shown(one.last_used_at_ms),
-            _shown(one.revoked_at_ms),
-        )
-    out.print(table)
+    titles = [title for title in rows[0] if any(row[title] for row in rows)]
+    for title in titles:
+        table.add_column(title, no_wrap=True)
+    for row in rows:
+        table.add_row(*(escape(row[title]) for title in titles))
+    wide.print(table)
 
 
 @cli.command()
@@ -129,6 +112,21 @@ async def _list(settings: Settings) -> list[KeyRecord]:
 async def _revoke(settings: Settings, key: str) -> list[KeyRecord]:
     async with _opened(settings) as keys:
         return [*await keys.revoke(key)]
+
+
+def _row(one: KeyRecord) -> dict[str, str]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "tier": one.tier,
+        "scopes": ", ".join(one.scopes),
+        "ends in": one.hint,
+        "owner": "" if one.owner == one.id else one.owner,
+        "budget": "" if one.monthly_budget is None else f"{one.monthly_budget:g} USD",
+        "created": _shown(one.created_at_ms),
+        "last used": _shown(one.last_used_at_ms),
+        "revoked": _shown(one.revoked_at_ms),
+    }
 
 
 def _shown(at_ms: int | None) -> str:

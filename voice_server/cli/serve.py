@@ -11,6 +11,7 @@ import typer
 
 from voice_server import app as wiring
 from voice_server.cli.shared import ConfigFile, err, run
+from voice_server.core.languages import serves
 from voice_server.fakes.chaos import Trouble, raging, read_chaos
 from voice_server.ops.collector import spare_collector
 from voice_server.ops.logging import configure_logging
@@ -70,6 +71,12 @@ def serve(
         return
     catalogue = wiring.load_catalogue(settings)
     default = wiring.default_choice(settings, catalogue)
+    if not serves(catalogue.languages, settings.language):
+        log.warning(
+            "nobody understands and speaks the language",
+            language=settings.language,
+            served=catalogue.languages,
+        )
     run(_serve(settings, catalogue, default))
 
 

@@ -35,6 +35,8 @@ LONGEST_RECORDING_S = 300.0
 
 out = Console(highlight=False, soft_wrap=True)
 """Answers: what another program may want to read."""
+wide = Console(highlight=False, width=1000)
+"""For tables whose words must be whole: an id that is cut short can be used for nothing."""
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 """Everything else."""
 

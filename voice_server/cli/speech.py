@@ -55,6 +55,7 @@ async def _transcribe(pcm: bytes, settings: Settings) -> Transcript:
     stt = registry.load("stt", "local", {"weights": WeightStore(settings.models_dir)})
     try:
         with err.status("Listening …"):
+            await stt.warm()  # what is wrong with the model is said by it, not as a failure to recognise
             async with stt.open(SttHints(settings.language)) as stream:
                 stream.push(pcm)
                 stream.flush(1)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from voice_server.client.errors import (
     ClientError,
@@ -27,6 +27,7 @@ from voice_server.client.frames import (
 _WAITING_FRAMES = 4096  # then reading pauses, and the server feels it
 _LARGEST_MESSAGE_BYTES = 1024 * 1024
 _NORMAL_CLOSE = 1000
+_REASON_BYTES = 300
 _REFUSALS = frozenset({"not_configured", "language_not_served"})
 
 
@@ -190,10 +191,16 @@ class Link:
             raise ServerTimeout(
                 f"No connection to {self._url} within {self._timeouts.connect_s:g} s."
             ) from error
+        except InvalidURI as error:
+            raise ClientError(
+                f"{self._url} is no address of a voice server; one begins with ws:// or wss://."
+            ) from error
         except InvalidStatus as error:
             status = error.response.status_code
+            reason = error.response.body[:_REASON_BYTES].decode(errors="replace").strip()
             raise ConnectionLost(
-                f"{self._url} refused the connection with HTTP {status}.", http_status=status
+                f"{self._url} refused the connection with HTTP {status}" + (f": {reason}" if reason else "."),
+                http_status=status,
             ) from error
         except (OSError, InvalidHandshake) as error:
             raise ConnectionLost(f"No connection to {self._url}: {error}.") from error

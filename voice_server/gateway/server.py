@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 NATIVE_PATHS = frozenset({"/", "/ws", "/v1/ws"})
 _CLOSE_S = 5.0
+_NO_PAGE = "Here are WebSockets only. The page to talk on is at the other port: 8080, unless set otherwise.\n"
 _SEND_BUFFER_BYTES = 256 << 10
 
 Serve = Callable[[Socket, Handshake], Awaitable[None]]
@@ -190,6 +191,8 @@ class VoiceSocketServer:
         if handshake.path not in NATIVE_PATHS:
             known = ", ".join(sorted(NATIVE_PATHS))
             return _answer(Refusal(404, f"There is no {handshake.path} here; use {known}.\n"))
+        if "upgrade" not in handshake.headers:
+            return _answer(Refusal(426, _NO_PAGE, {"Upgrade": "websocket", "Connection": "Upgrade"}))
         refusal = self._door.judge(handshake)
         return None if refusal is None else _answer(refusal)
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -78,6 +79,8 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
         message = f"There is no {request.url.path} here."
     elif error.status_code == 405:
         message = f"{request.url.path} does not take {request.method}."
+    elif error.status_code == 400:  # of the framework: JSON that even its parser gives up
+        return error_answer(request.scope, "The body cannot be read as JSON.", "invalid_request", 400)
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
     return error_answer(request.scope, message, code, error.status_code, error.headers)
 
@@ -93,9 +96,15 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     if first["type"] == "json_invalid":
         sentence = f"The body is not valid JSON: {first['ctx']['error']} at character {path[0]}."
         return error_answer(request.scope, sentence, "invalid_request", 400)
+    return error_answer(request.scope, _told(path, first), "invalid_request", 400)
+
+
+def _told(path: list[str | int], fault: dict[str, Any]) -> str:
+    """What is wrong with one field, or with the body."""
+    if not path:
+        return "The body must be a JSON object."
     where = ".".join(str(part) for part in path)
-    message = f"{where}: {first['msg']}" if where else str(first["msg"])
-    return error_answer(request.scope, message, "invalid_request", 400)
+    return f"{where} is missing." if fault["type"] == "missing" else f"{where}: {fault['msg']}."
 
 
 def _is_json(media_type: str) -> bool:

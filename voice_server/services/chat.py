@@ -195,6 +195,8 @@ class Chat:
         """As much of the conversation as the model can read."""
         defaults = self._defaults
         newest = messages[-1].content
+        if not newest.strip():
+            raise ProtocolError("The message is blank; write some words.", code="invalid_request")
         if len(newest) > defaults.message_chars:
             raise ProtocolError(
                 f"The message has {len(newest)} characters; at most {defaults.message_chars} are taken.",

@@ -66,12 +66,19 @@ def unknown_variables() -> list[str]:
 
     A warning, not an error: container platforms put variables of their own beside ours.
     """
-    known = {setting.variable: setting for setting in settings_table()}
+    known = {setting.name: setting for setting in settings_table()}
+    variables = {setting.variable for setting in known.values()}
     return [
-        f"The environment variable {name} sets nothing. Did you mean {_nearest(name, known)}?"
+        f"The environment variable {name} sets nothing. "
+        f"Did you mean {_nearest(_name_of(name), known).variable}?"
         for name in sorted(os.environ)
-        if name.startswith("VOICE_SERVER_") and name.upper() not in known
+        if name.startswith("VOICE_SERVER_") and name.upper() not in variables
     ]
+
+
+def _name_of(variable: str) -> str:
+    """The setting's name, were there such a setting."""
+    return variable.removeprefix("VOICE_SERVER_").lower().replace("__", ".")
 
 
 def packaged_file(name: str) -> Path:
@@ -132,17 +139,19 @@ def _unknown(name: str, source: str, known: Mapping[str, Setting]) -> str:
         return (
             f"{name} (from {source}) is a table of settings, not a value. Write [{name}] above its settings."
         )
-    return f"There is no setting {name} (from {source}). Did you mean {_nearest(name, known)}?"
+    nearest = _nearest(name, known)
+    meant = nearest.variable if source == "the environment" else nearest.name
+    return f"There is no setting {name} (from {source}). Did you mean {meant}?"
 
 
-def _nearest(name: str, known: Mapping[str, Setting]) -> str:
-    """The known name most like this one. The last part counts twice: a wrong table is a common slip."""
+def _nearest(name: str, known: Mapping[str, Setting]) -> Setting:
+    """The setting of the likest name. The last part counts twice: a wrong table is a common slip."""
 
     def likeness(other: str) -> float:
         parts = name.rpartition(".")[2], other.rpartition(".")[2]
         return SequenceMatcher(None, name, other).ratio() + SequenceMatcher(None, *parts).ratio()
 
-    return max(known, key=likeness)
+    return known[max(known, key=likeness)]
 
 
 def _sentence(detail: ErrorDetails, known: Mapping[str, Setting], sources: Mapping[str, str]) -> str:

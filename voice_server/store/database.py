@@ -80,10 +80,10 @@ class Database:
         """
         from voice_server.store.schema import upgrade  # alembic is large, and needed only here
 
-        if self.is_sqlite and not self.is_in_memory:
-            assert self.url.database is not None
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         try:
+            if self.is_sqlite and not self.is_in_memory:
+                assert self.url.database is not None
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             await upgrade(self)
         except (DBAPIError, OSError) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from voice_server.errors import ConfigurationError
@@ -46,7 +47,13 @@ class GoogleOptions:
         if not (found.api_key or found.credentials_file or found.application_default):
             raise ConfigurationError(
                 "Google needs a key: set VOICE_SERVER_VENDORS__GOOGLE__API_KEY, or the path of a service "
-                "account's JSON file in VOICE_SERVER_VENDORS__GOOGLE__CREDENTIALS_FILE."
+                "account's JSON file in VOICE_SERVER_VENDORS__GOOGLE__CREDENTIALS_FILE, or "
+                "VOICE_SERVER_VENDORS__GOOGLE__APPLICATION_DEFAULT=true."
+            )
+        if found.credentials_file and not Path(found.credentials_file).is_file():
+            raise ConfigurationError(
+                f"VOICE_SERVER_VENDORS__GOOGLE__CREDENTIALS_FILE is {found.credentials_file}: there is no "
+                "such file."
             )
         if found.version == "v2" and not found.project:
             raise ConfigurationError(

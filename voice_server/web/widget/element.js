@@ -30,7 +30,7 @@ const CHOICES = {
 };
 
 export class VoiceChat extends HTMLElement {
-  static observedAttributes = ["url", "token", "agent", "mode", ...Object.values(CHOICES)];
+  static observedAttributes = ["url", "token", "mode", ...Object.values(CHOICES)];
 
   #parts;
   #log;
@@ -147,7 +147,7 @@ export class VoiceChat extends HTMLElement {
 
   attributeChangedCallback(name, before, after) {
     if (before === after || !this.isConnected) return;
-    if (["url", "token", "agent"].includes(name)) {
+    if (["url", "token"].includes(name)) {
       this.#session.reconnect();
     } else if (!this.#settings) {
       this.#settings = true; // two attributes set together are one change
@@ -163,7 +163,6 @@ export class VoiceChat extends HTMLElement {
     return {
       url: this.getAttribute("url"),
       token: this.getAttribute("token"),
-      agent: this.getAttribute("agent"),
       mode: this.getAttribute("mode") === "push" ? "push" : "open",
       ...Object.fromEntries(choices),
     };

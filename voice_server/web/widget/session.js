@@ -119,7 +119,7 @@ export class Session {
     this.#link.disconnect();
   }
 
-  /** Another server, key or agent: the conversation there is another one. */
+  /** Another server or key: the conversation there is another one. */
   reconnect() {
     this.disconnect();
     this.#conversationId = null;

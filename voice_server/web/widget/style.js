@@ -92,7 +92,7 @@ progress::-moz-progress-bar { background: var(--accent); }
 .notice[data-kind="error"], .trouble { color: var(--red); }
 .notice[data-kind="hint"] { color: var(--quiet); }
 
-.key { display: flex; align-items: center; gap: 8px; margin-block-start: 12px; font-size: 14px; }
+.key { display: flex; align-items: center; gap: 8px; max-inline-size: 100%; margin-block-start: 12px; font-size: 14px; }
 .key label { color: var(--quiet); }
 .key input { inline-size: 14rem; min-inline-size: 0; padding: 8px 12px; background: var(--tint); border: 1px solid var(--line); border-radius: calc(var(--radius) * .66); }
 
@@ -120,6 +120,8 @@ progress::-moz-progress-bar { background: var(--accent); }
 
 .timing { margin-block-start: 6px; font-size: 13px; color: var(--quiet); }
 .timing > button { padding: 2px 8px; margin-inline-start: -8px; font-size: 13px; font-variant-numeric: tabular-nums; }
+.timing > button::after { content: ""; display: inline-block; inline-size: 5px; block-size: 5px; margin-inline-start: 7px; border: solid currentColor; border-width: 0 1.5px 1.5px 0; rotate: 45deg; translate: 0 -3px; }
+.timing > button[aria-expanded="true"]::after { rotate: 225deg; translate: 0 0; }
 .bar { display: flex; gap: 2px; block-size: 10px; margin-block: 8px; max-inline-size: 28rem; }
 .bar span { flex: 1 0 3px; min-inline-size: 3px; background: var(--accent); cursor: default; }
 .bar span:first-child { border-start-start-radius: 3px; border-end-start-radius: 3px; }

@@ -5,7 +5,6 @@ import { TURN_MODES } from "./talk.js";
 export function hello(settings, conversationId) {
   return {
     conversation_id: conversationId ?? undefined,
-    agent_id: settings.agent ?? undefined,
     ...wishes(settings),
     input_audio: { format: "pcm16", sample_rate: 16000, channels: 1 },
     output_audio: { format: "pcm16", sample_rate: 24000, transport: "binary" },
