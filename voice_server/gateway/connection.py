@@ -294,7 +294,7 @@ class Connection:
             raise _Goodbye(POLICY, "too slow") from error
 
     async def _say_error(self, error: VoiceServerError) -> None:
-        await self._say(wire.ErrorOut(error.code, error.message, error.retryable, error.stage))
+        await self._say(wire.ErrorOut.of(error))
 
     async def _send(self, batch: Sequence[Numbered]) -> None:
         encode = self._dialect.encode

@@ -210,25 +210,26 @@ class Session:
     async def run(self, started: asyncio.Event | None = None) -> None:
         """Live until ended, idle for too long, too old, or left alone for too long."""
         try:
-            await self._live_on(started)
+            async with asyncio.TaskGroup() as self._tasks:
+                try:
+                    await self._live_on(started)
+                finally:
+                    self._shut_down()
         finally:
             if self._recording is not None:
-                self._recording.close(self.end_reason if self.is_over else "failed")
+                self._recording.close(self.end_reason)
 
     async def _live_on(self, started: asyncio.Event | None) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            warming = Warming(self._terms.choice)
-            if await warming.takes_time():
-                self._telling.show(wire.Status(wire.StatusKind.WARMING))
-            self._spawn(self._begin_warm(warming), "warm")
-            self._spawn(self._lifetime.watch(), "age")
-            self._telling.report_missing(self._remembered)
-            if started is not None:
-                started.set()
-            await self._over.wait()
-            await self._telling.finish()
-            self._shut_down()
+        warming = Warming(self._terms.choice)
+        if await warming.takes_time():
+            self._telling.show(wire.Status(wire.StatusKind.WARMING))
+        self._spawn(self._begin_warm(warming), "warm")
+        self._spawn(self._lifetime.watch(), "age")
+        self._telling.report_missing(self._remembered)
+        if started is not None:
+            started.set()
+        await self._over.wait()
+        await self._telling.finish()
 
     def end(self, reason: str) -> None:
         """End it: the caller is told why, what is under way is dropped."""
@@ -237,6 +238,10 @@ class Session:
             self._over.set()
 
     def _shut_down(self) -> None:
+        if not self.is_over:  # a task of ours broke, and took the others along
+            broken = VoiceServerError("Something went wrong on the server, and this session is over.")
+            self.outbox.put(wire.ErrorOut.of(broken))
+            self.end("failed")
         for task in self._live:
             task.cancel()
         self._ears.close()
