@@ -44,6 +44,7 @@ async def test_what_was_begun_early_is_there_when_the_turn_begins() -> None:
         assert call.when(wire.AudioOut) - begun_ms < 200
         assert len(call.llm.requests) == 1
         assert metrics.early_starts == wire.EarlyStarts(1, was_used=True, lead_ms=300)
+        assert metrics.llm_first_clause_ms == 0
         assert call.history == [("user", "How are you"), ("assistant", "You said How are you.")]
 
 

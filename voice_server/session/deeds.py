@@ -87,7 +87,8 @@ class Deeds:
                 self._start_reply(command)
             case do.ConfirmReply(_, _, utterance, basis):
                 self._timelines.start(utterance, self._terms.choice.provider_names, basis)
-                self._replying.confirm(command)
+                if self._replying.confirm(command):
+                    self._timelines.note_clause()
             case do.Learn(pauses):
                 self._habits.learn(self._caller.owner, self._user_id, pauses)
             case do.Speak():

@@ -76,6 +76,11 @@ class Mouth:
         self._unsent_ms = 0.0  # encoded, but still within the encoder
         self._end_char = 0
 
+    @property
+    def is_fed(self) -> bool:
+        """Whether it was given a piece to speak."""
+        return bool(self._spoken) or not self._queue.empty()
+
     def feed(self, text: str, *, written: bool = True) -> bool:
         """More text; whether there is a piece to speak by it.
 

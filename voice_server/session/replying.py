@@ -98,10 +98,13 @@ class Replying:
             )
             self._tasks.append(self._spawn(self._mind.run(), "mind"))
 
-    def confirm(self, command: do.ConfirmReply) -> None:
-        """The draft is the reply: what it was not allowed to do, it may."""
-        if self._mind is not None and command.generation == self._generation:
+    def confirm(self, command: do.ConfirmReply) -> bool:
+        """The draft is the reply: what it was not allowed to do, it may. Whether it has anything to speak yet."""
+        if command.generation != self._generation:
+            return False
+        if self._mind is not None:
             self._mind.confirm()
+        return self._mouth is not None and self._mouth.is_fed
 
     def speak(self, command: do.Speak) -> bool:
         """More text for the mouth; whether that made a piece that can be spoken."""
