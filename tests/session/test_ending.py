@@ -58,7 +58,10 @@ async def test_a_fault_of_ours_is_told_and_leaves_nothing_running() -> None:
         await call.pass_ms(5_000)
         assert call.session._ears.position_ms == position_ms
         error, ended = call.outputs[-2:]
-        assert isinstance(error, wire.ErrorOut) and (error.code, error.stage) == ("internal_error", "internal")
+        assert isinstance(error, wire.ErrorOut) and (error.code, error.stage) == (
+            "internal_error",
+            "internal",
+        )
         assert ended == wire.SessionEnded("failed")
         assert call.registry.count == 0
 

@@ -12,7 +12,7 @@ from voice_server.core import wire
 from voice_server.core.sentences import Sentence
 from voice_server.core.wire import EndReason
 from voice_server.errors import ProviderError, ProviderUnavailable
-from voice_server.providers.base import SttCapabilities, SttHints, Voice
+from voice_server.providers.base import ReplyUsage, SttCapabilities, SttHints, Voice
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.providers.resilient.policy import Policy
 from voice_server.session.limits import Deadlines
@@ -74,6 +74,27 @@ async def test_before_its_first_word_another_model_answers() -> None:
         assert call.when(wire.MessageChunk) == pytest.approx(2_000, abs=1)
         assert not call.all(wire.ErrorOut)
         assert house.llm.calls_open == 0
+
+
+async def test_a_model_that_has_nothing_to_say_has_not_begun() -> None:
+    house = House(llm=ScriptedLlm([[ReplyUsage(20, 0)]]), more_llms=[ScriptedLlm(name="other", model="m")])
+    async with calling(house) as call:
+        await call.send(wire.TextIn("Hello"))
+        metrics = await call.until(wire.Metrics)
+        assert call.one(wire.AiResponse).text == "You said: Hello"
+        assert metrics.providers["llm"] == "other/m"
+        assert not call.all(wire.ErrorOut)
+
+
+async def test_a_provider_that_breaks_while_it_gets_ready_is_followed_by_the_next() -> None:
+    house = House(
+        llm=ScriptedLlm(warm_error=KeyError("a bug")), more_llms=[ScriptedLlm(name="other", model="m")]
+    )
+    async with calling(house) as call:
+        await call.send(wire.TextIn("Hello"))
+        metrics = await call.until(wire.Metrics)
+        assert call.one(wire.AiResponse).text == "You said: Hello"
+        assert metrics.providers["llm"] == "other/m"
 
 
 async def test_after_its_first_word_no_other_model_is_asked() -> None:

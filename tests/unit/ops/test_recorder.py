@@ -125,9 +125,7 @@ def test_the_oldest_make_room_and_the_old_are_deleted(tmp_path: Path) -> None:
     assert tape_of(tmp_path / "sess_5.jsonl").end == "ended"
 
 
-def test_the_old_are_deleted_while_lines_never_cease(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_old_are_deleted_while_lines_never_cease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voice_server.ops.recorder._TIDIED_EVERY_S", 0.2)
     one = recorder(tmp_path, RecorderLimits(keep_s=86_400, lines_waiting=100_000))
     one.start()
