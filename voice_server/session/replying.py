@@ -99,7 +99,7 @@ class Replying:
             self._tasks.append(self._spawn(self._mind.run(), "mind"))
 
     def confirm(self, command: do.ConfirmReply) -> bool:
-        """The draft is the reply, and may do what it was not allowed to; whether there is something to speak."""
+        """The draft is the reply: it may do what it was not allowed to; whether it has a piece to speak."""
         if command.generation != self._generation:
             return False
         if self._mind is not None:
