@@ -79,6 +79,7 @@ class Deeds:
                 self._ears.watch_silence(command)
             case do.CloseUtterance(utterance):
                 self._ears.close_utterance(utterance)
+                self._recordings.forget(utterance)
             case do.TranscribeClip(utterance, _, clip):
                 self._timelines.settle(utterance, None)
                 self._terms.keep(utterance, self._recordings.choice_of(clip))

@@ -123,7 +123,7 @@ class Session:
         )
         self._timelines = Timelines(self._clock, self._ears.moment_of)
         self._microphone = Microphone(self._ears, self._emit, self._clock, limits.input_ahead_ms)
-        self._recordings = Recordings(self._ears, self._emit, equipment.workers, limits.utterance_s)
+        self._recordings = Recordings(self._ears, self._emit, equipment.workers, limits)
         self._replying = Replying(
             self._emit,
             self._spawn,
