@@ -127,7 +127,7 @@ class TextToSpeechChain(Chain[TextToSpeech]):
                         leave.answered()
                     piece = reading.start + chunk.piece
                     yield AudioChunk(pcm, piece, chunk.ends_piece, tts.name, chunk.timing)
-            if not reading.is_over:
+            if not (reading.is_over and reading.is_starved):
                 raise ProviderError("The voice ended before the text did.", stage="tts")
 
 
