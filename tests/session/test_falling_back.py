@@ -174,7 +174,7 @@ class MuteTts(ScriptedTts):
             self.spoken.append(piece)
             if len(self.spoken) > 9:
                 raise ProviderError("Enough of it.", stage="tts")
-        for chunk in ():
+        for chunk in list[AudioChunk]():
             yield chunk
 
 
