@@ -1,5 +1,6 @@
 """What a caller may choose, at the beginning and between turns."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -153,6 +154,20 @@ async def test_a_change_from_outside_holds_from_the_next_turn_on() -> None:
         await call.until(wire.Metrics, 2)
         assert prompts(call) == ["Be brief.", "You are Jack, a pirate of local's."]
         assert not call.all(wire.Configured)
+
+
+async def test_a_change_that_comes_too_late_is_no_error() -> None:
+    class Slow(OneTemplate):
+        async def render(self, owner: str, name: str, variables: Mapping[str, str]) -> Rendered:
+            await asyncio.sleep(1)
+            return await super().render(owner, name, variables)
+
+    async with calling(House(templates=Slow()), opens_stream=False) as call:
+        changing = asyncio.create_task(call.send(wire.Configure(pirate(name="Jack"))))
+        await call.pass_ms(500)
+        await call.send(wire.End())
+        await changing
+        assert call.outputs[-1] == wire.SessionEnded("ended")
 
 
 async def test_a_change_from_outside_that_cannot_be_granted_is_told() -> None:

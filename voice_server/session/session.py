@@ -344,6 +344,8 @@ class Session:
         self._heed_terms()
 
     def _be_configured(self) -> None:
+        if self.is_over:
+            return  # it ended while a template was looked up
         self._heed_terms()
         self._telling.show(wire.Configured(self.config))
         self._spawn(learn_sentences(self._equipment.phrases, self._terms.choice), "sentences")
