@@ -30,7 +30,7 @@ log = structlog.get_logger()
 Identify = Callable[[wire.Init], Awaitable[tuple[Caller, wire.Init]]]
 """Who an `init` comes from, and the `init` as it counts; raises AuthenticationError or ForbiddenError."""
 
-GOING_AWAY, POLICY, INTERNAL, LATER = 1001, 1008, 1011, 1013
+GOING_AWAY, POLICY, INTERNAL = 1001, 1008, 1011
 NOT_AUTHENTICATED, NO_INIT, OVER_LIMIT = 4401, 4408, 4429
 
 _MOST_AT_ONCE = 16  # messages written together; then the slow reader's deadline begins anew

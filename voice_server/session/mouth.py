@@ -10,7 +10,7 @@ import structlog
 from voice_server.audio.echo import BandLevels
 from voice_server.audio.format import OutputFormat, bytes_of_ms, duration_ms
 from voice_server.audio.outgoing import OutputEncoder, open_encoder
-from voice_server.audio.timing import Timing, time_words
+from voice_server.audio.timing import CHARS_PER_MS, Timing, time_words
 from voice_server.core.events import AudioProduced, Event, SpeechFailed, SpeechFinished
 from voice_server.core.sentences import Sentence
 from voice_server.errors import ProviderError, VoiceServerError
@@ -22,7 +22,6 @@ from voice_server.session.ears import Serve
 log = structlog.get_logger()
 
 CHUNK_MS = 100
-CHARS_PER_MS = 0.015  # of English speech: a guess for a piece whose length is not known yet
 _PACING_STEP_MS = 250  # the caller may be away: look again now and then; and send a few chunks at a time
 
 
