@@ -12,7 +12,7 @@ from voice_server.core.events import Event, Transcribed, TranscriptionFailed
 from voice_server.core.wire import Clip
 from voice_server.errors import AudioError, LimitError, VoiceServerError
 from voice_server.session.choice import Choice
-from voice_server.session.ears import Ears
+from voice_server.session.ears import Ears, Spawn
 from voice_server.session.formats import declared
 from voice_server.session.limits import SessionLimits
 
@@ -27,10 +27,16 @@ class Recordings:
     """
 
     def __init__(
-        self, ears: Ears, emit: Callable[[Event], None], workers: Executor, limits: SessionLimits
+        self,
+        ears: Ears,
+        emit: Callable[[Event], None],
+        spawn: Spawn,
+        workers: Executor,
+        limits: SessionLimits,
     ) -> None:
         self._ears = ears
         self._emit = emit
+        self._spawn = spawn
         self._workers = workers
         self._limits = limits
         self._kept: dict[int, tuple[Clip, Choice]] = {}
@@ -56,10 +62,13 @@ class Recordings:
         """What it came with, as long as it is kept."""
         return self._kept[number][1]
 
-    async def transcribe(self, command: TranscribeClip) -> None:
+    def transcribe(self, command: TranscribeClip) -> None:
         """Have it heard; whatever is wrong with it is told to the conversation."""
         clip, choice = self._kept.pop(command.clip)
         self._waiting.add(command.utterance)
+        self._spawn(self._transcribe(command, clip, choice), "clip")
+
+    async def _transcribe(self, command: TranscribeClip, clip: Clip, choice: Choice) -> None:
         try:
             pcm = await asyncio.get_running_loop().run_in_executor(
                 self._workers, decode_clip, clip.data, declared(clip), self._limits.utterance_s

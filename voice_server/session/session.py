@@ -34,6 +34,7 @@ from voice_server.session.microphone import Microphone
 from voice_server.session.outbox import Outbox
 from voice_server.session.patience import Patience
 from voice_server.session.presence import Attachment, Presence
+from voice_server.session.reckoning import Reckoning
 from voice_server.session.recordings import Recordings
 from voice_server.session.replying import Replying
 from voice_server.session.silence import SilenceWatch
@@ -123,7 +124,7 @@ class Session:
         )
         self._timelines = Timelines(self._clock, self._ears.moment_of)
         self._microphone = Microphone(self._ears, self._emit, self._clock, limits.input_ahead_ms)
-        self._recordings = Recordings(self._ears, self._emit, equipment.workers, limits)
+        self._recordings = Recordings(self._ears, self._emit, self._spawn, equipment.workers, limits)
         self._replying = Replying(
             self._emit,
             self._spawn,
@@ -136,11 +137,15 @@ class Session:
             self._silence.awaiting_tools,
         )
         self._patience = Patience(self._conversation, self._replying, self._telling.show)
-        self._deeds = Deeds(
+        self._reckoning = Reckoning(
             session_id,
-            caller,
-            self.user_id,
-            equipment,
+            self._timelines,
+            bill,
+            self._telling,
+            equipment.watchers,
+            lambda: self._spawn(self._allowance.look(), "limits"),
+        )
+        self._deeds = Deeds(
             self._conversation,
             self._terms,
             self._ears,
@@ -148,9 +153,8 @@ class Session:
             self._replying,
             self._timelines,
             self._telling,
-            bill,
-            self._allowance,
-            self._spawn,
+            self._reckoning,
+            partial(equipment.habits.learn, caller.owner, self.user_id),
         )
         self._intake = Intake(
             self._emit,
@@ -178,7 +182,7 @@ class Session:
     @property
     def turns(self) -> int:
         """How many have ended."""
-        return self._deeds.turns
+        return self._reckoning.turns
 
     @property
     def state(self) -> str:
