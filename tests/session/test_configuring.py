@@ -11,7 +11,7 @@ from tests.session.rig import VAD, Call, House, calling, wav
 from voice_server.core import wire
 from voice_server.core.wire import Changes, TurnDetectionChanges, TurnMode
 from voice_server.errors import NotFoundError, ProtocolError
-from voice_server.fakes.spoken import speak
+from voice_server.fakes.spoken import quiet, speak
 from voice_server.ids import ConversationId
 
 pytestmark = pytest.mark.session
@@ -154,6 +154,20 @@ async def test_a_change_from_outside_holds_from_the_next_turn_on() -> None:
         await call.until(wire.Metrics, 2)
         assert prompts(call) == ["Be brief.", "You are Jack, a pirate of local's."]
         assert not call.all(wire.Configured)
+
+
+@pytest.mark.parametrize(
+    "change", [TurnDetectionChanges(threshold=0.6), TurnDetectionChanges(mode=TurnMode.MANUAL)]
+)
+async def test_a_change_at_the_end_of_a_voice_does_not_keep_the_turn_from_ending(
+    change: TurnDetectionChanges,
+) -> None:
+    async with calling() as call:
+        await call.stream(speak("Hello"))
+        await call.send(wire.Configure(Changes(turn_detection=change)))
+        await call.stream(quiet(2_000))
+        assert call.one(wire.TranscriptionOut).text == "Hello"
+        assert len(call.all(wire.SpeechStoppedOut)) == 1
 
 
 async def test_a_change_that_comes_too_late_is_no_error() -> None:

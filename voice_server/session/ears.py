@@ -136,6 +136,8 @@ class Ears:
             return
         old, self._choice = self._choice, choice
         if (old.policy.mode, old.vad_threshold) != (choice.policy.mode, choice.vad_threshold):
+            if self._detector is not None and self._detector.speaking:
+                self._emit(on.SpeechStopped(self._position_ms))  # the next will not know of this voice
             self._listen_anew()
 
     def push(self, data: bytes) -> float:
