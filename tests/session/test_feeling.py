@@ -15,6 +15,7 @@ from voice_server.core import wire
 from voice_server.core.pauses import Pauses
 from voice_server.core.policy import TurnPolicy
 from voice_server.core.wire import EndReason
+from voice_server.errors import ProviderUnavailable
 from voice_server.fakes.spoken import quiet, speak
 from voice_server.providers.base import ToolUse
 
@@ -46,6 +47,19 @@ async def test_what_was_begun_early_is_there_when_the_turn_begins() -> None:
         assert metrics.early_starts == wire.EarlyStarts(1, was_used=True, lead_ms=300)
         assert metrics.llm_first_clause_ms == 0
         assert call.history == [("user", "How are you"), ("assistant", "You said How are you.")]
+
+
+async def test_who_served_a_reply_that_was_begun_early_is_told() -> None:
+    house = eager()
+    house.more_llms = [house.llm]
+    house.llm = ScriptedLlm(
+        usual=lambda _: [ProviderUnavailable("Out of capacity.", stage="llm")], name="refusing"
+    )
+    async with calling(house, VAD) as call:
+        await call.say("How are you", then_quiet_ms=1_500)
+        metrics = await call.until(wire.Metrics)
+        assert metrics.early_starts == wire.EarlyStarts(1, was_used=True, lead_ms=300)
+        assert metrics.providers["llm"] == "scripted/script-1"
 
 
 async def test_what_was_begun_in_vain_leaves_no_trace() -> None:

@@ -101,7 +101,7 @@ class Mind:
                     case ToolCallDelta(use):
                         uses.append(use)
                     case ServedBy(name):
-                        self._serve("llm", name, None)
+                        self._serve("llm", name)
                     case ReplyUsage():
                         pass
                     case _:

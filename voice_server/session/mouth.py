@@ -151,7 +151,7 @@ class Mouth:
         piece = self._spoken[chunk.piece]
         self._time(chunk, piece, rate_hz)
         if chunk.provider is not None:
-            self._serve("tts", chunk.provider, None)
+            self._serve("tts", chunk.provider)
         total_ms = self._piece_ms + duration_ms(len(chunk.pcm), rate_hz)
         step_bytes = bytes_of_ms(CHUNK_MS, rate_hz)
         for start in range(0, len(chunk.pcm), step_bytes):

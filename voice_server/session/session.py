@@ -401,8 +401,8 @@ class Session:
             wait_ms = max(wake_at - self._clock.now(), 0.0)
             self._wake = asyncio.get_running_loop().call_later(wait_ms / 1000, self._emit, on.Tick())
 
-    def _serve(self, stage: str, name: str, utterance: int | None) -> None:
-        self._timelines.serve(stage, name, utterance)
+    def _serve(self, utterance: int | None, stage: str, name: str) -> None:
+        self._timelines.serve(utterance, stage, name)
 
     def _ahead_ms(self) -> float:
         """How far the mouth is ahead of what is heard; infinitely while it is to hold."""
