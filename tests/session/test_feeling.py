@@ -130,6 +130,22 @@ async def test_while_a_voice_is_weighed_nothing_is_sent() -> None:
         assert began_ms + 240 < cut_ms < began_ms + 800
 
 
+async def test_a_voice_that_ended_with_its_stream_is_compared_no_more() -> None:
+    async with calling(story(), SEMANTIC) as call:
+        await telling(call)
+        await call.stream(speak("Uh huh"))
+        await call.send(wire.StreamEnd(), wire.StreamStart())
+        compared: list[bytes] = []
+
+        def note(voice: bytes, ended_ms_ago: float) -> float:
+            compared.append(voice)
+            return 0.0
+
+        call.session._ears._likeness = note
+        await call.stream(quiet(1_000))
+        assert not compared
+
+
 async def test_how_a_caller_pauses_is_known_in_the_next_session() -> None:
     house = House()
     async with calling(house) as call:

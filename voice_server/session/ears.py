@@ -187,7 +187,7 @@ class Ears:
     def _use_detector(self, detector: VoiceDetector | None) -> None:
         if self._detector is not None:
             self._vad.forget(self._detector)
-        self._detector = detector
+        self._detector, self._compare_at_ms = detector, None
 
     def _take(self, pcm: bytes) -> None:
         if not pcm:
