@@ -139,7 +139,7 @@ class Ears:
             return
         old, self._choice = self._choice, choice
         if (old.policy.mode, old.vad_threshold) != (choice.policy.mode, choice.vad_threshold):
-            if self._detector is not None and self._detector.speaking:
+            if self._current is not None and (self._detector is None or self._detector.speaking):
                 self._emit(on.SpeechStopped(self._position_ms))  # the next will not know of this voice
             self._listen_anew()
 
