@@ -32,11 +32,6 @@ def new_message_id() -> MessageId:
     return MessageId(_make("msg"))
 
 
-def new_turn_id() -> TurnId:
-    """`turn_…`."""
-    return TurnId(_make("turn"))
-
-
 def new_key_id() -> str:
     """`key_…`."""
     return _make("key")

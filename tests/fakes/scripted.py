@@ -27,6 +27,7 @@ from voice_server.providers.base import (
     PartialHeard,
     ReplyDelta,
     ReplyRequest,
+    ReplyUsage,
     SttCapabilities,
     SttHints,
     TextDelta,
@@ -182,8 +183,8 @@ class ScriptedSttStream:
 
 # ── Language model ───────────────────────────────────────────────────────────────────────────────
 
-Step = str | float | ToolUse | Exception | Hang
-"""A piece of text, seconds to wait, a wish for a tool, a failure, or nothing ever again."""
+Step = str | float | ToolUse | ReplyUsage | Exception | Hang
+"""A piece of text, seconds to wait, a wish for a tool, what it took, a failure, or nothing ever again."""
 
 
 def spread(text: str, every_s: float) -> list[Step]:
@@ -234,6 +235,8 @@ class ScriptedLlm(_Scripted):
                         await asyncio.sleep(step)
                     case ToolUse():
                         yield ToolCallDelta(step)
+                    case ReplyUsage():
+                        yield step
                     case Exception():
                         raise step
                     case Hang():

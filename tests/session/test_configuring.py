@@ -1,5 +1,6 @@
 """What a caller may choose, at the beginning and between turns."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from tests.session.rig import VAD, Call, House, calling, wav
 from voice_server.core import wire
 from voice_server.core.wire import Changes, TurnDetectionChanges, TurnMode
 from voice_server.errors import NotFoundError, ProtocolError
-from voice_server.fakes.spoken import speak
+from voice_server.fakes.spoken import quiet, speak
 from voice_server.ids import ConversationId
 
 pytestmark = pytest.mark.session
@@ -153,6 +154,38 @@ async def test_a_change_from_outside_holds_from_the_next_turn_on() -> None:
         await call.until(wire.Metrics, 2)
         assert prompts(call) == ["Be brief.", "You are Jack, a pirate of local's."]
         assert not call.all(wire.Configured)
+
+
+@pytest.mark.parametrize(
+    ("first", "change"),
+    [
+        (TurnMode.VAD, TurnDetectionChanges(threshold=0.6)),
+        (TurnMode.VAD, TurnDetectionChanges(mode=TurnMode.MANUAL)),
+        (TurnMode.MANUAL, TurnDetectionChanges(mode=TurnMode.VAD)),
+    ],
+)
+async def test_a_change_at_the_end_of_a_voice_does_not_keep_the_turn_from_ending(
+    first: TurnMode, change: TurnDetectionChanges
+) -> None:
+    async with calling(changes=Changes(turn_detection=TurnDetectionChanges(mode=first))) as call:
+        await call.stream(speak("Hello"))
+        await call.send(wire.Configure(Changes(turn_detection=change)))
+        await call.stream(quiet(2_000))
+        assert call.one(wire.TranscriptionOut).text == "Hello"
+
+
+async def test_a_change_that_comes_too_late_is_no_error() -> None:
+    class Slow(OneTemplate):
+        async def render(self, owner: str, name: str, variables: Mapping[str, str]) -> Rendered:
+            await asyncio.sleep(1)
+            return await super().render(owner, name, variables)
+
+    async with calling(House(templates=Slow()), opens_stream=False) as call:
+        changing = asyncio.create_task(call.send(wire.Configure(pirate(name="Jack"))))
+        await call.pass_ms(500)
+        await call.send(wire.End())
+        await changing
+        assert call.outputs[-1] == wire.SessionEnded("ended")
 
 
 async def test_a_change_from_outside_that_cannot_be_granted_is_told() -> None:

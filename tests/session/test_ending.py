@@ -46,6 +46,26 @@ async def test_ending_waits_for_no_provider(stage: str) -> None:
             house.tts._warming.cancel()
 
 
+async def test_a_fault_of_ours_is_told_and_leaves_nothing_running() -> None:
+    async def break_down() -> None:
+        raise KeyError("a bug")
+
+    async with calling() as call:
+        await call.stream(speak("Hello"))  # from here on a stream that stalls counts as silence
+        call.session._spawn(break_down(), "bug")
+        await call.pass_ms(10)
+        position_ms = call.session._ears.position_ms
+        await call.pass_ms(5_000)
+        assert call.session._ears.position_ms == position_ms
+        error, ended = call.outputs[-2:]
+        assert isinstance(error, wire.ErrorOut) and (error.code, error.stage) == (
+            "internal_error",
+            "internal",
+        )
+        assert ended == wire.SessionEnded("failed")
+        assert call.registry.count == 0
+
+
 async def test_silence_of_the_client_ends_the_session_after_a_warning() -> None:
     async with calling() as call:
         await call.until(wire.SessionEnded)

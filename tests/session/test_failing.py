@@ -3,13 +3,14 @@
 import pytest
 
 from tests.fakes.scripted import HANG, Listening, ScriptedLlm, ScriptedStt, ScriptedTts, Speaking, Step
-from tests.session.rig import Call, House, calling
+from tests.session.rig import Call, House, calling, wav
 from voice_server.core import wire
 from voice_server.core.sentences import Sentence
 from voice_server.core.wire import EndReason, StatusKind
-from voice_server.errors import ConfigurationError, ProviderError, ProviderUnavailable
-from voice_server.fakes.spoken import cough, quiet
+from voice_server.errors import ConfigurationError, LimitError, ProviderError, ProviderUnavailable
+from voice_server.fakes.spoken import cough, quiet, speak
 from voice_server.providers.resilient.policy import Deadlines, Policy
+from voice_server.session.limits import SessionLimits
 
 pytestmark = pytest.mark.session
 
@@ -199,6 +200,20 @@ async def test_an_operators_mistake_is_told_at_once_and_with_every_turn() -> Non
         await call.until(wire.Metrics)
         assert call.all(wire.ErrorOut)[1].message == missing.message
         assert call.tts.spoken == [NOT_HEARD]
+
+
+async def test_more_recordings_than_may_wait_are_refused() -> None:
+    """Each is held in memory until its turn begins, decoded, and some of them are small on the wire."""
+    house = House(stt=ScriptedStt(usual=Listening(final_s=1.0)), limits=SessionLimits(clips_waiting=2))
+    one = wire.Clip(wav(speak("One")))
+    async with calling(house) as call:
+        await call.send(one, one)
+        await call.pass_ms(10)
+        with pytest.raises(LimitError, match="2"):
+            await call.send(one)
+        await call.until(wire.TranscriptionOut, 2)
+        await call.send(one)
+        await call.until(wire.TranscriptionOut, 3)
 
 
 async def test_a_noise_that_cannot_be_heard_for_a_failure_cuts_nothing_else() -> None:

@@ -1,6 +1,7 @@
 """A provider fails and another takes over: the caller notices nothing but who it was."""
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,7 +13,7 @@ from voice_server.core import wire
 from voice_server.core.sentences import Sentence
 from voice_server.core.wire import EndReason
 from voice_server.errors import ProviderError, ProviderUnavailable
-from voice_server.providers.base import SttCapabilities, SttHints, Voice
+from voice_server.providers.base import AudioChunk, ReplyUsage, SttCapabilities, SttHints, Voice
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.providers.resilient.policy import Policy
 from voice_server.session.limits import Deadlines
@@ -74,6 +75,27 @@ async def test_before_its_first_word_another_model_answers() -> None:
         assert call.when(wire.MessageChunk) == pytest.approx(2_000, abs=1)
         assert not call.all(wire.ErrorOut)
         assert house.llm.calls_open == 0
+
+
+async def test_a_model_that_has_nothing_to_say_has_not_begun() -> None:
+    house = House(llm=ScriptedLlm([[ReplyUsage(20, 0)]]), more_llms=[ScriptedLlm(name="other", model="m")])
+    async with calling(house) as call:
+        await call.send(wire.TextIn("Hello"))
+        metrics = await call.until(wire.Metrics)
+        assert call.one(wire.AiResponse).text == "You said: Hello"
+        assert metrics.providers["llm"] == "other/m"
+        assert not call.all(wire.ErrorOut)
+
+
+async def test_a_provider_that_breaks_while_it_gets_ready_is_followed_by_the_next() -> None:
+    house = House(
+        llm=ScriptedLlm(warm_error=KeyError("a bug")), more_llms=[ScriptedLlm(name="other", model="m")]
+    )
+    async with calling(house) as call:
+        await call.send(wire.TextIn("Hello"))
+        metrics = await call.until(wire.Metrics)
+        assert call.one(wire.AiResponse).text == "You said: Hello"
+        assert metrics.providers["llm"] == "other/m"
 
 
 async def test_after_its_first_word_no_other_model_is_asked() -> None:
@@ -142,6 +164,26 @@ async def test_another_voice_speaks_on_from_the_piece_that_was_not_spoken(speaki
         assert not call.all(wire.ErrorOut)
         await call.pass_ms(5_000)
         assert call.history[-1][1] == "One. Two. Three."
+
+
+class MuteTts(ScriptedTts):
+    """Takes all text, and says nothing about it."""
+
+    async def speak(self, text: AsyncIterator[str], voice: Voice) -> AsyncGenerator[AudioChunk, None]:
+        async for piece in text:
+            self.spoken.append(piece)
+            if len(self.spoken) > 9:
+                raise ProviderError("Enough of it.", stage="tts")
+        for chunk in list[AudioChunk]():
+            yield chunk
+
+
+async def test_a_voice_that_says_nothing_and_ends_well_has_failed() -> None:
+    async with calling(House(tts=MuteTts(), more_ttss=[tts()])) as call:
+        await call.send(wire.TextIn("Hello"))
+        metrics = await call.until(wire.Metrics)
+        assert call.tts.spoken == ["You said: Hello"]
+        assert metrics.providers["tts"] == "other"
 
 
 async def test_a_voice_that_breaks_off_is_followed_at_the_word_it_had_come_to() -> None:

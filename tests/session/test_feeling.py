@@ -15,6 +15,7 @@ from voice_server.core import wire
 from voice_server.core.pauses import Pauses
 from voice_server.core.policy import TurnPolicy
 from voice_server.core.wire import EndReason
+from voice_server.errors import ProviderUnavailable
 from voice_server.fakes.spoken import quiet, speak
 from voice_server.providers.base import ToolUse
 
@@ -44,7 +45,21 @@ async def test_what_was_begun_early_is_there_when_the_turn_begins() -> None:
         assert call.when(wire.AudioOut) - begun_ms < 200
         assert len(call.llm.requests) == 1
         assert metrics.early_starts == wire.EarlyStarts(1, was_used=True, lead_ms=300)
+        assert metrics.llm_first_clause_ms == 0
         assert call.history == [("user", "How are you"), ("assistant", "You said How are you.")]
+
+
+async def test_who_served_a_reply_that_was_begun_early_is_told() -> None:
+    house = eager()
+    house.more_llms = [house.llm]
+    house.llm = ScriptedLlm(
+        usual=lambda _: [ProviderUnavailable("Out of capacity.", stage="llm")], name="refusing"
+    )
+    async with calling(house, VAD) as call:
+        await call.say("How are you", then_quiet_ms=1_500)
+        metrics = await call.until(wire.Metrics)
+        assert metrics.early_starts == wire.EarlyStarts(1, was_used=True, lead_ms=300)
+        assert metrics.providers["llm"] == "scripted/script-1"
 
 
 async def test_what_was_begun_in_vain_leaves_no_trace() -> None:
@@ -113,6 +128,22 @@ async def test_while_a_voice_is_weighed_nothing_is_sent() -> None:
         sent = [one.at_ms for one in call.told if isinstance(one.output, wire.AudioOut)]
         assert max(sent) <= began_ms + 120
         assert began_ms + 240 < cut_ms < began_ms + 800
+
+
+async def test_a_voice_that_ended_with_its_stream_is_compared_no_more() -> None:
+    async with calling(story(), SEMANTIC) as call:
+        await telling(call)
+        await call.stream(speak("Uh huh"))
+        await call.send(wire.StreamEnd(), wire.StreamStart())
+        compared: list[bytes] = []
+
+        def note(voice: bytes, ended_ms_ago: float) -> float:
+            compared.append(voice)
+            return 0.0
+
+        call.session._ears._likeness = note
+        await call.stream(quiet(1_000))
+        assert not compared
 
 
 async def test_how_a_caller_pauses_is_known_in_the_next_session() -> None:

@@ -58,6 +58,20 @@ async def test_a_tool_that_does_not_answer_counts_as_failed() -> None:
     assert call.when(wire.AiResponse) == pytest.approx(30_000, abs=1)
 
 
+async def test_two_calls_that_the_model_gives_one_id_are_told_apart() -> None:
+    uses = (ToolUse("0", "clock", '{"zone": "CET"}'), ToolUse("0", "clock", '{"zone": "PST"}'))
+    async with calling(asking(*uses), TOOLS) as call:
+        await call.send(wire.TextIn("What time is it"))
+        await call.until(wire.ToolCall, 2)
+        first, second = call.all(wire.ToolCall)
+        await call.send(wire.ToolResult(first.call_id, "12:00"), wire.ToolResult(second.call_id, "3:00"))
+        await call.until(wire.Metrics)
+        assert call.one(wire.AiResponse).text == "Let me see. It is noon."
+        asked, *answers = call.llm.requests[1].messages[-3:]
+        assert [one.call_id for one in asked.tool_uses] == [one.call_id for one in answers]
+        assert [one.content for one in answers] == ["12:00", "3:00"]
+
+
 async def test_a_result_after_the_cut_is_ignored() -> None:
     async with calling(asking(ToolUse("c1", "clock", "{}")), TOOLS) as call:
         await call.send(wire.TextIn("What time is it"))

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.wire.rig import KEY, Served, clip, eventually, raw, serving
 from voice_server.client import ServerError, VoiceClient
 from voice_server.core.caller import Tier
+from voice_server.core.journal import Remembered
 from voice_server.fakes.spoken import quiet, speak
 from voice_server.services.keys import NewKey
 
@@ -112,6 +113,21 @@ async def test_no_init_in_time_is_4408_and_pings_win_no_time() -> None:
         await asyncio.wait({pinging})
         assert code == 4408
         assert caller.of_type("error")[-1]["stage"] == "auth"
+
+
+async def test_who_came_in_time_is_not_sent_away_for_a_slow_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(api_keys=[KEY], limits={"init_s": 0.5}) as served, raw(served.url) as caller:
+        journal = served.server.platform.journal
+        at_once = journal.open
+
+        async def open_slowly(owner: str, wished: str | None, user_id: str | None = None) -> Remembered:
+            await asyncio.sleep(1)
+            return await at_once(owner, wished, user_id)
+
+        monkeypatch.setattr(journal, "open", open_slowly)
+        await caller.say(type="init", api_key=KEY)
+        await caller.until("init_ack")
+        assert caller.of_type("error") == []
 
 
 async def test_without_keys_nothing_need_be_said_to_stay() -> None:

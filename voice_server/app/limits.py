@@ -66,6 +66,7 @@ def session_limits(settings: Settings) -> SessionLimits:
         output_ahead_ms=limits.output_ahead_s * 1000,
         input_stall_ms=limits.input_stall_ms,
         tool_bridge_ms=settings.tools.bridge_ms,
+        clips_waiting=limits.clips_waiting,
         utterance_s=limits.clip_s,
     )
 

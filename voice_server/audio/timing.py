@@ -12,7 +12,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Timing", "time_words"]
+__all__ = ["CHARS_PER_MS", "Timing", "time_words"]
+
+CHARS_PER_MS = 0.015
+"""Of English speech: a guess where nothing whole has been heard yet."""
 
 _FRAME_MS = 10
 _PAUSE_FRAMES = 9

@@ -74,10 +74,6 @@ class SileroVad:
         """Free the model, whoever still holds this object."""
         del self._session
 
-    def initial_state(self) -> VadState:
-        """The state of a stream that has not begun."""
-        return VadState()
-
     def probabilities(
         self, windows: NDArray[np.float32], states: Sequence[VadState]
     ) -> tuple[NDArray[np.float32], list[VadState]]:

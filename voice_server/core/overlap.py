@@ -101,6 +101,9 @@ class Overlap:
 
     def confirm(self, loudness_db: float | None, now: Instant) -> None:
         """The voice has lasted long enough to be no cough."""
+        is_faint = loudness_db is not None and loudness_db <= -FAINT_DB
+        if is_faint and self.decide_by is not None:
+            return  # somebody else goes on behind the caller, whose voice it was before
         self.loudness_db = loudness_db
         self.is_holding = not (self.is_faint or self.is_echo)
         if self.decide_by is None and not self.is_faint:

@@ -114,7 +114,6 @@ class Init:
     changes: Changes = Changes()
     greeting: str | None = None
     resume: Resume | None = None
-    resume_unusable: bool = False  # a `resume` was sent that cannot be read: a fresh session, not an error
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 
@@ -30,7 +31,7 @@ log = structlog.get_logger()
 Identify = Callable[[wire.Init], Awaitable[tuple[Caller, wire.Init]]]
 """Who an `init` comes from, and the `init` as it counts; raises AuthenticationError or ForbiddenError."""
 
-GOING_AWAY, POLICY, INTERNAL, LATER = 1001, 1008, 1011, 1013
+GOING_AWAY, POLICY, INTERNAL = 1001, 1008, 1011
 NOT_AUTHENTICATED, NO_INIT, OVER_LIMIT = 4401, 4408, 4429
 
 _MOST_AT_ONCE = 16  # messages written together; then the slow reader's deadline begins anew
@@ -85,6 +86,7 @@ class Connection:
         self._refused = 0
         self._faults: deque[float] = deque()
         self._closing: asyncio.Task[None] | None = None
+        self._patience: asyncio.Timeout | None = None  # with a caller of whom nothing is known yet
 
     async def run(self) -> None:
         """Until the peer is gone or was sent away."""
@@ -116,7 +118,7 @@ class Connection:
     async def _meet(self) -> None:
         """Wait for an `init` that tells who it is. Nothing else makes that wait longer."""
         try:
-            async with asyncio.timeout(self._limits.init_s):
+            async with asyncio.timeout(self._limits.init_s) as self._patience:
                 while self._session is None:
                     await self._read_first(await self._socket.receive())
         except TimeoutError:
@@ -146,7 +148,8 @@ class Connection:
         """Open or resume a session for an `init`; it is acknowledged first of all."""
         self._socket.hold()
         try:
-            caller, init = (self._caller, init) if self._caller else await self._identify(init)
+            with self._unhurried():
+                caller, init = (self._caller, init) if self._caller else await self._identify(init)
         except (AuthenticationError, ForbiddenError) as error:
             await self._say_error(error)
             raise _Goodbye(NOT_AUTHENTICATED, "not authenticated") from error
@@ -166,14 +169,15 @@ class Connection:
     async def _open(self, init: wire.Init, *, acknowledge: bool) -> Session:
         assert self._caller is not None
         try:
-            session = await self._registry.open(
-                self._session_id,
-                self._caller,
-                init,
-                self,
-                is_paced=self._dialect.traits.paced,
-                acknowledge=acknowledge,
-            )
+            with self._unhurried():
+                session = await self._registry.open(
+                    self._session_id,
+                    self._caller,
+                    init,
+                    self,
+                    is_paced=self._dialect.traits.paced,
+                    acknowledge=acknowledge,
+                )
         except AuthenticationError as error:
             await self._say_error(error)
             raise _Goodbye(NOT_AUTHENTICATED, "not authenticated") from error
@@ -183,6 +187,20 @@ class Connection:
         self._session = session
         self._start_writing(session)
         return session
+
+    @contextmanager
+    def _unhurried(self) -> Iterator[None]:
+        """Inside, it is not the caller who takes time."""
+        if (patience := self._patience) is None:
+            yield
+            return
+        due_s = patience.when()
+        patience.reschedule(None)
+        try:
+            yield
+        except VoiceServerError:
+            patience.reschedule(due_s)
+            raise
 
     def _start_writing(self, session: Session) -> None:
         self._writer = asyncio.create_task(self._write(session), name=f"{session.id} writer")
@@ -292,7 +310,7 @@ class Connection:
             raise _Goodbye(POLICY, "too slow") from error
 
     async def _say_error(self, error: VoiceServerError) -> None:
-        await self._say(wire.ErrorOut(error.code, error.message, error.retryable, error.stage))
+        await self._say(wire.ErrorOut.of(error))
 
     async def _send(self, batch: Sequence[Numbered]) -> None:
         encode = self._dialect.encode

@@ -77,8 +77,8 @@ class ServerMetrics:
             self._errors.labels(stage, report.providers.get(stage, ""), code).inc()
 
     def reply_heard(self, heard: ReplyHeard) -> None:
-        self._heard.inc(heard.heard_ms / 1000)
-        if heard.sent is not None:
+        if heard.sent is not None:  # else it is counted already, and a counter takes nothing back
+            self._heard.inc(heard.heard_ms / 1000)
             self._stages.labels("heard").observe(max(heard.at - heard.sent, 0.0) / 1000)
 
     async def watch_lag(self) -> None:

@@ -174,29 +174,34 @@ class Recorder:
     def _run(self) -> None:
         is_over = False
         while not is_over:
-            try:
-                self._tidy()
-                is_over = self._write_on()
-            except queue.Empty:
-                continue
+            self._tidy()
+            is_over = self._write_until(time.monotonic() + _TIDIED_EVERY_S)
         for recording in list(self._open.values()):
             self._close(recording)
 
-    def _write_on(self) -> bool:
-        """Write for as long as lines come; gives whether no more will."""
-        while (item := self._lines.get(timeout=_TIDIED_EVERY_S)) is not None:
-            recording, line = item
+    def _write_until(self, due_s: float) -> bool:
+        """Write what comes before that; gives whether no more will."""
+        while (left_s := due_s - time.monotonic()) > 0:
             try:
-                self._write(recording, line)
-            except OSError as error:
-                self._give_up(recording, error.strerror or "the disk refuses")
-            except Exception:
-                log.exception("recorder broke", session=recording.session_id)
-                self._give_up(recording, "the recorder broke")
-            if self._lines.empty():
+                item = self._lines.get(timeout=left_s)
+            except queue.Empty:
+                break
+            if item is not None:
+                self._try_to_write(*item)
+            if item is None or self._lines.empty():
                 self._give_up_slow()
-        self._give_up_slow()
-        return True
+            if item is None:
+                return True
+        return False
+
+    def _try_to_write(self, recording: SessionRecording, line: Line) -> None:
+        try:
+            self._write(recording, line)
+        except OSError as error:
+            self._give_up(recording, error.strerror or "the disk refuses")
+        except Exception:
+            log.exception("recorder broke", session=recording.session_id)
+            self._give_up(recording, "the recorder broke")
 
     def _give_up_slow(self) -> None:
         """End those for whose lines there was no room, once all that there was room for is written."""

@@ -70,7 +70,7 @@ class TurnReport:
 class ReplyHeard:
     """How much of a turn's audio was heard, to its end or to a cut; told again where it is known better.
 
-    `sent` is when the last of it was sent; None where it was told before, or the reply was not sent.
+    `sent` is when the last of it was sent; None where the turn was told of before.
     """
 
     turn_id: str

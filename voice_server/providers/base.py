@@ -57,7 +57,6 @@ class SttCapabilities:
     languages: tuple[str, ...]
     partials: bool = False
     streaming: bool = False
-    word_times: bool = False
     detects_language: bool = False
 
 

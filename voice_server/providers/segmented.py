@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import takewhile
 
+import structlog
+
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
 from voice_server.audio.level import level_dbfs
-from voice_server.errors import ProviderError
+from voice_server.errors import ProviderError, VoiceServerError
 from voice_server.providers.base import (
     FinalHeard,
     PartialHeard,
@@ -16,6 +18,8 @@ from voice_server.providers.base import (
     SttHints,
     Transcriber,
 )
+
+log = structlog.get_logger()
 
 MAX_UTTERANCE_S = 3_600  # whoever opens a stream ends it long before; this only bounds memory
 GUESSED_S = 20  # a longer utterance costs too much to hear again and again
@@ -108,7 +112,7 @@ class _Stream:
         self._guessed, self._steady = "", ""  # the last partial, and as much as two in a row agreed on
         self._call: asyncio.Task[None] | None = None
         # Holds little: a call runs only after the one before it has answered or was dropped.
-        self._heard: asyncio.Queue[PartialHeard | FinalHeard | ProviderError | None] = asyncio.Queue()
+        self._heard: asyncio.Queue[PartialHeard | FinalHeard | VoiceServerError | None] = asyncio.Queue()
 
     def push(self, pcm: bytes) -> None:
         if self._given_up:
@@ -146,7 +150,7 @@ class _Stream:
 
     async def __aiter__(self) -> AsyncIterator[PartialHeard | FinalHeard]:
         while (heard := await self._heard.get()) is not None:
-            if isinstance(heard, ProviderError):
+            if isinstance(heard, VoiceServerError):
                 raise heard
             yield heard
 
@@ -162,12 +166,13 @@ class _Stream:
         self._call = asyncio.create_task(self._listen(bytes(self._pcm), mark))
 
     async def _listen(self, pcm: bytes, mark: int | None) -> None:
-        heard: PartialHeard | FinalHeard | ProviderError
+        heard: PartialHeard | FinalHeard | VoiceServerError
         try:
             heard = await self._owner.listen(pcm, self._hints, mark)
-        except ProviderError as error:
+        except VoiceServerError as error:
             heard = error
         except Exception as error:
+            log.exception("recogniser broke", provider=self._owner.name)
             heard = ProviderError("speech recognition failed.", stage="stt")
             heard.__cause__ = error
         # A partial that failed is no loss; if the recogniser is broken the final will say so.

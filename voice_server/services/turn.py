@@ -102,6 +102,7 @@ class Turn:
         self._task = asyncio.create_task(self._run(), name=f"{self.message_id} turn")
 
         def end(task: asyncio.Task[None]) -> None:
+            self._pieces.put_nowait(None)  # here: a task that is cancelled at once never runs
             if not task.cancelled():
                 task.exception()  # who reads the pieces is told; maybe nobody does any more
             when_over(self)
@@ -128,7 +129,6 @@ class Turn:
         assert self._task is not None
         while (piece := await self._pieces.get()) is not None:
             yield piece
-        await asyncio.wait({self._task})
         if self._task.cancelled():
             raise ProviderUnavailable("The server stops; ask again in a moment.", stage="llm")
         self._task.result()
@@ -157,8 +157,6 @@ class Turn:
             raise ProviderError("The language model failed.", stage="llm") from error
         else:
             await self._keep_reply(is_complete=True)
-        finally:
-            self._pieces.put_nowait(None)
 
     async def _write(self) -> None:
         await self._llm.warm()

@@ -1,17 +1,14 @@
 """Carries out what the conversation wishes."""
 
-from dataclasses import replace
+from collections.abc import Callable
 from typing import assert_never
 
 from voice_server.core import commands as do
-from voice_server.core.caller import Caller
 from voice_server.core.conversation import Conversation
+from voice_server.core.pauses import Pauses
 from voice_server.core.utterance import Source
-from voice_server.ids import SessionId, TurnId
-from voice_server.providers.metered import Bill
-from voice_server.session.allowance import Allowance
-from voice_server.session.ears import Ears, Spawn
-from voice_server.session.equipment import Equipment
+from voice_server.session.ears import Ears
+from voice_server.session.reckoning import Reckoning
 from voice_server.session.recordings import Recordings
 from voice_server.session.replying import Replying
 from voice_server.session.telling import Telling
@@ -20,14 +17,14 @@ from voice_server.session.timeline import Timelines
 
 
 class Deeds:
-    """One command after the other, each to whom it concerns. Nothing is waited for."""
+    """One command after the other, each to whom it concerns. Nothing is waited for.
+
+    Args:
+        learn: knows this of the caller from now on.
+    """
 
     def __init__(
         self,
-        session_id: SessionId,
-        caller: Caller,
-        user_id: str,
-        equipment: Equipment,
         conversation: Conversation,
         terms: Terms,
         ears: Ears,
@@ -35,15 +32,9 @@ class Deeds:
         replying: Replying,
         timelines: Timelines,
         telling: Telling,
-        bill: Bill,
-        allowance: Allowance,
-        spawn: Spawn,
+        reckoning: Reckoning,
+        learn: Callable[[Pauses], None],
     ) -> None:
-        self.turns = 0
-        self._session_id = session_id
-        self._caller = caller
-        self._user_id = user_id
-        self._habits, self._watchers = equipment.habits, equipment.watchers
         self._conversation = conversation
         self._terms = terms
         self._ears = ears
@@ -51,9 +42,8 @@ class Deeds:
         self._replying = replying
         self._timelines = timelines
         self._telling = telling
-        self._bill = bill
-        self._allowance = allowance
-        self._spawn = spawn
+        self._reckoning = reckoning
+        self._learn = learn
 
     def carry_out(self, command: do.Command) -> None:
         """Do it now, or have it begun."""
@@ -64,11 +54,9 @@ class Deeds:
             case do.Record(conversation_id, entry):
                 self._telling.record(conversation_id, entry)
                 if isinstance(entry, do.AssistantHeard):
-                    heard = self._timelines.heard(entry.turn_id, entry.heard_ms)
-                    for watcher in self._watchers:
-                        watcher.reply_heard(heard)
+                    self._reckoning.heard(entry)
             case do.EndTurn(turn_id):
-                self._end_turn(turn_id)
+                self._reckoning.end(turn_id, self._conversation.conversation_id)
             case do.OpenUtterance(utterance):
                 self._timelines.open(utterance)
                 self._ears.open_utterance(command)
@@ -79,17 +67,19 @@ class Deeds:
                 self._ears.watch_silence(command)
             case do.CloseUtterance(utterance):
                 self._ears.close_utterance(utterance)
+                self._recordings.forget(utterance)
             case do.TranscribeClip(utterance, _, clip):
                 self._timelines.settle(utterance, None)
                 self._terms.keep(utterance, self._recordings.choice_of(clip))
-                self._spawn(self._recordings.transcribe(command), "clip")
+                self._recordings.transcribe(command)
             case do.StartReply():
                 self._start_reply(command)
             case do.ConfirmReply(_, _, utterance, basis):
                 self._timelines.start(utterance, self._terms.choice.provider_names, basis)
-                self._replying.confirm(command)
+                if self._replying.confirm(command):
+                    self._timelines.note_clause()
             case do.Learn(pauses):
-                self._habits.learn(self._caller.owner, self._user_id, pauses)
+                self._learn(pauses)
             case do.Speak():
                 if self._replying.speak(command):
                     self._timelines.note_clause()
@@ -110,13 +100,3 @@ class Deeds:
         if not command.is_draft:
             self._timelines.start(command.utterance, choice.provider_names, command.basis)
         self._replying.start(command, choice)
-
-    def _end_turn(self, turn_id: TurnId) -> None:
-        conversation_id = self._conversation.conversation_id
-        metrics = replace(self._timelines.metrics(turn_id), cost_amount=self._bill.take_turn())
-        self.turns += 1
-        self._spawn(self._allowance.look(), "limits")
-        self._telling.record(conversation_id, do.TurnMeasured(metrics))
-        self._telling.show(metrics)
-        for watcher in self._watchers:
-            watcher.turn_ended(self._timelines.report(self._session_id, conversation_id, turn_id))

@@ -7,6 +7,7 @@ nothing while something is being listened to counts as silence.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -33,8 +34,10 @@ Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 Score = Callable[[bytes], Awaitable[float]]
 Likeness = Callable[[bytes, float], float | None]
 """Takes a voice, and how many milliseconds ago it ended."""
-Serve = Callable[[str, str, int | None], None]
-"""Takes the stage, who does its work, and the utterance if it is for one."""
+Serve = Callable[[str, str], None]
+"""Takes the stage, and who does its work."""
+ServeFor = Callable[[int | None, str, str], None]
+"""The same, and before it the utterance that it is for, if it is for one."""
 Overhear = Callable[[float | None, bytes], None]
 """Takes what is heard (PCM16 16 kHz) and where in the input stream it begins; None: it is a clip."""
 
@@ -73,7 +76,7 @@ class Ears:
         vad: SharedVad,
         score: Score | None,
         limits: SessionLimits,
-        serve: Serve,
+        serve: ServeFor,
         likeness: Likeness,
         suppress: Callable[[], NoiseSuppressor] | None = None,
         overhear: Overhear | None = None,
@@ -137,6 +140,8 @@ class Ears:
             return
         old, self._choice = self._choice, choice
         if (old.policy.mode, old.vad_threshold) != (choice.policy.mode, choice.vad_threshold):
+            if self._current is not None and (self._detector is None or self._detector.speaking):
+                self._emit(on.SpeechStopped(self._position_ms))  # the next will not know of this voice
             self._listen_anew()
 
     def push(self, data: bytes) -> float:
@@ -183,7 +188,7 @@ class Ears:
     def _use_detector(self, detector: VoiceDetector | None) -> None:
         if self._detector is not None:
             self._vad.forget(self._detector)
-        self._detector = detector
+        self._detector, self._compare_at_ms = detector, None
 
     def _take(self, pcm: bytes) -> None:
         if not pcm:
@@ -324,7 +329,9 @@ class Ears:
             self._stall_timer.cancel()
 
     def _start(self, utterance: int, choice: Choice) -> Hearing:
-        hearing = Hearing(utterance, choice.stt, choice.stt_hints, self._emit, self._serve)
+        hearing = Hearing(
+            utterance, choice.stt, choice.stt_hints, self._emit, partial(self._serve, utterance)
+        )
         self._open[utterance] = _Open(hearing, self._spawn(hearing.run(), "speech to text"))
         return hearing
 

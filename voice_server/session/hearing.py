@@ -24,7 +24,7 @@ class Hearing:
         stt: SpeechToText,
         hints: SttHints,
         emit: Callable[[Event], None],
-        serve: Callable[[str, str, int | None], None],
+        serve: Callable[[str, str], None],
     ) -> None:
         self._utterance = utterance
         self._stt = stt
@@ -83,7 +83,7 @@ class Hearing:
             case FinalHeard(transcript, mark, provider) if mark == self._revision:
                 self._revision = None
                 if provider is not None:
-                    self._serve("stt", provider, self._utterance)
+                    self._serve("stt", provider)
                 self._emit(
                     Transcribed(
                         self._utterance, mark, transcript.text, transcript.language, transcript.confidence

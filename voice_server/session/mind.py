@@ -4,7 +4,7 @@ The conversation sees one reply, whatever number of times the model is asked bet
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import assert_never
@@ -99,11 +99,17 @@ class Mind:
                             for _ in range(_STEPS_TO_THE_SOCKET):
                                 await asyncio.sleep(0)  # a model that never waits must not hold up the voice
                     case ToolCallDelta(use):
-                        uses.append(use)
+                        uses.append(_told_apart(use, uses))
                     case ServedBy(name):
-                        self._serve("llm", name, None)
+                        self._serve("llm", name)
                     case ReplyUsage():
                         pass
                     case _:
                         assert_never(delta)
         return text, uses
+
+
+def _told_apart(use: ToolUse, others: Sequence[ToolUse]) -> ToolUse:
+    """With an id of its own: some engines give one to several calls."""
+    is_taken = any(use.call_id == other.call_id for other in others)
+    return replace(use, call_id=f"{use.call_id}_{len(others)}") if is_taken else use

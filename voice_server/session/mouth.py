@@ -10,7 +10,7 @@ import structlog
 from voice_server.audio.echo import BandLevels
 from voice_server.audio.format import OutputFormat, bytes_of_ms, duration_ms
 from voice_server.audio.outgoing import OutputEncoder, open_encoder
-from voice_server.audio.timing import Timing, time_words
+from voice_server.audio.timing import CHARS_PER_MS, Timing, time_words
 from voice_server.core.events import AudioProduced, Event, SpeechFailed, SpeechFinished
 from voice_server.core.sentences import Sentence
 from voice_server.errors import ProviderError, VoiceServerError
@@ -23,7 +23,6 @@ log = structlog.get_logger()
 
 CHUNK_MS = 100  # what goes out at a time, however small the pieces are in which the voice gives it
 _GATHER_MS = 300  # only while the caller has so much still to play is sound kept until there is a chunk of it
-CHARS_PER_MS = 0.015  # of English speech: a guess for a piece whose length is not known yet
 _PACING_STEP_MS = 250  # the caller may be away: look again now and then; and send a few chunks at a time
 
 
@@ -78,6 +77,11 @@ class Mouth:
         self._told_char = 0  # of the present piece, up to where the words were told
         self._unsent_ms = 0.0  # encoded, but still within the encoder
         self._end_char = 0
+
+    @property
+    def is_fed(self) -> bool:
+        """Whether it was given a piece to speak."""
+        return bool(self._spoken) or not self._queue.empty()
 
     def feed(self, text: str, *, written: bool = True) -> bool:
         """More text; whether there is a piece to speak by it.
@@ -152,7 +156,7 @@ class Mouth:
         self._speaking = piece = self._spoken[chunk.piece]
         self._time(chunk, piece, rate_hz)
         if chunk.provider is not None:
-            self._serve("tts", chunk.provider, None)
+            self._serve("tts", chunk.provider)
         self._gathered += chunk.pcm
         total_ms = self._piece_ms + duration_ms(len(self._gathered), rate_hz) if chunk.ends_piece else None
         step_bytes = bytes_of_ms(CHUNK_MS, rate_hz)

@@ -119,10 +119,10 @@ def _size_bytes(output: Output) -> int:
 
 
 def audio_ms(outputs: list[Output]) -> float:
-    """How much audio of the newest reply is among these."""
+    """How much audio of the newest reply is among these, unless it was cut: nobody plays it then."""
     total_ms = 0.0
     for output in outputs:
-        if isinstance(output, AudioStart):
+        if isinstance(output, AudioStart | Interrupted):
             total_ms = 0.0
         elif isinstance(output, AudioOut):
             total_ms += output.duration_ms

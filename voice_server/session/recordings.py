@@ -10,10 +10,11 @@ from voice_server.audio.clip import decode_clip, is_silent
 from voice_server.core.commands import TranscribeClip
 from voice_server.core.events import Event, Transcribed, TranscriptionFailed
 from voice_server.core.wire import Clip
-from voice_server.errors import AudioError, VoiceServerError
+from voice_server.errors import AudioError, LimitError, VoiceServerError
 from voice_server.session.choice import Choice
-from voice_server.session.ears import Ears
+from voice_server.session.ears import Ears, Spawn
 from voice_server.session.formats import declared
+from voice_server.session.limits import SessionLimits
 
 log = structlog.get_logger()
 
@@ -23,21 +24,36 @@ class Recordings:
 
     Args:
         workers: decode.
-        longest_s: how long one may be.
     """
 
     def __init__(
-        self, ears: Ears, emit: Callable[[Event], None], workers: Executor, longest_s: float
+        self,
+        ears: Ears,
+        emit: Callable[[Event], None],
+        spawn: Spawn,
+        workers: Executor,
+        limits: SessionLimits,
     ) -> None:
         self._ears = ears
         self._emit = emit
+        self._spawn = spawn
         self._workers = workers
-        self._longest_s = longest_s
+        self._limits = limits
         self._kept: dict[int, tuple[Clip, Choice]] = {}
+        self._waiting: set[int] = set()  # utterances that are being heard
         self._count = 0
 
     def keep(self, clip: Clip, choice: Choice) -> int:
-        """Have it wait for its turn; gives its number."""
+        """Have it wait for its turn; gives its number.
+
+        Raises:
+            LimitError: too many wait.
+        """
+        if len(self._kept) + len(self._waiting) >= self._limits.clips_waiting:
+            raise LimitError(
+                f"{self._limits.clips_waiting} recordings wait to be heard already; this one is dropped.",
+                code="too_many_clips",
+            )
         self._count += 1
         self._kept[self._count] = (clip, choice)
         return self._count
@@ -46,12 +62,16 @@ class Recordings:
         """What it came with, as long as it is kept."""
         return self._kept[number][1]
 
-    async def transcribe(self, command: TranscribeClip) -> None:
+    def transcribe(self, command: TranscribeClip) -> None:
         """Have it heard; whatever is wrong with it is told to the conversation."""
         clip, choice = self._kept.pop(command.clip)
+        self._waiting.add(command.utterance)
+        self._spawn(self._transcribe(command, clip, choice), "clip")
+
+    async def _transcribe(self, command: TranscribeClip, clip: Clip, choice: Choice) -> None:
         try:
             pcm = await asyncio.get_running_loop().run_in_executor(
-                self._workers, decode_clip, clip.data, declared(clip), self._longest_s
+                self._workers, decode_clip, clip.data, declared(clip), self._limits.utterance_s
             )
             if is_silent(pcm):
                 self._emit(Transcribed(command.utterance, command.revision, ""))
@@ -64,3 +84,7 @@ class Recordings:
             broken = AudioError("The recording could not be read.")
             broken.__cause__ = error
             self._emit(TranscriptionFailed(command.utterance, command.revision, broken))
+
+    def forget(self, utterance: int) -> None:
+        """Its turn has begun, if it was a recording."""
+        self._waiting.discard(utterance)

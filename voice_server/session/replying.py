@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 
 from voice_server.audio.echo import likeness
 from voice_server.audio.format import STT_RATE_HZ
@@ -13,7 +14,7 @@ from voice_server.core.wire import TurnMode
 from voice_server.providers.base import ChatMessage, ReplyRequest
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.session.choice import Choice
-from voice_server.session.ears import Serve, Spawn
+from voice_server.session.ears import ServeFor, Spawn
 from voice_server.session.limits import Deadlines
 from voice_server.session.mind import Mind
 from voice_server.session.mouth import Delivery, Mouth
@@ -37,7 +38,7 @@ class Replying:
         ahead_ms: Callable[[], float],
         most_ahead_ms: float,
         deadlines: Deadlines,
-        serve: Serve,
+        serve: ServeFor,
         phrases: Phrases | None,
         tools: ToolBox,
         awaiting_tools: Callable[[], AbstractContextManager[None]],
@@ -62,6 +63,7 @@ class Replying:
         """Write and speak another reply."""
         self.stop()
         self._generation, self._language = command.generation, choice.language
+        serve = partial(self._serve, command.utterance)
         if command.options.wants_audio:  # the voice first: it waits for words, words should not wait for it
             most_ahead_ms = self._most_ahead_ms if command.options.paced else None
             may_echo = command.options.paced and choice.policy.mode is TurnMode.SEMANTIC
@@ -72,7 +74,7 @@ class Replying:
                 choice.spoken_voice,
                 delivery,
                 self._emit,
-                self._serve,
+                serve,
                 self._phrases,
             )
             self._tasks.append(self._spawn(self._mouth.run(), "mouth"))
@@ -92,16 +94,19 @@ class Replying:
                 choice.llm,
                 request,
                 self._emit,
-                self._serve,
+                serve,
                 tooling,
                 is_draft=command.is_draft,
             )
             self._tasks.append(self._spawn(self._mind.run(), "mind"))
 
-    def confirm(self, command: do.ConfirmReply) -> None:
-        """The draft is the reply: what it was not allowed to do, it may."""
-        if self._mind is not None and command.generation == self._generation:
+    def confirm(self, command: do.ConfirmReply) -> bool:
+        """The draft is the reply: it may do what it was not allowed to; whether it has a piece to speak."""
+        if command.generation != self._generation:
+            return False
+        if self._mind is not None:
             self._mind.confirm()
+        return self._mouth is not None and self._mouth.is_fed
 
     def speak(self, command: do.Speak) -> bool:
         """More text for the mouth; whether that made a piece that can be spoken."""

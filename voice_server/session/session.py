@@ -34,6 +34,7 @@ from voice_server.session.microphone import Microphone
 from voice_server.session.outbox import Outbox
 from voice_server.session.patience import Patience
 from voice_server.session.presence import Attachment, Presence
+from voice_server.session.reckoning import Reckoning
 from voice_server.session.recordings import Recordings
 from voice_server.session.replying import Replying
 from voice_server.session.silence import SilenceWatch
@@ -123,7 +124,7 @@ class Session:
         )
         self._timelines = Timelines(self._clock, self._ears.moment_of)
         self._microphone = Microphone(self._ears, self._emit, self._clock, limits.input_ahead_ms)
-        self._recordings = Recordings(self._ears, self._emit, equipment.workers, limits.utterance_s)
+        self._recordings = Recordings(self._ears, self._emit, self._spawn, equipment.workers, limits)
         self._replying = Replying(
             self._emit,
             self._spawn,
@@ -136,11 +137,15 @@ class Session:
             self._silence.awaiting_tools,
         )
         self._patience = Patience(self._conversation, self._replying, self._telling.show)
-        self._deeds = Deeds(
+        self._reckoning = Reckoning(
             session_id,
-            caller,
-            self.user_id,
-            equipment,
+            self._timelines,
+            bill,
+            self._telling,
+            equipment.watchers,
+            lambda: self._spawn(self._allowance.look(), "limits"),
+        )
+        self._deeds = Deeds(
             self._conversation,
             self._terms,
             self._ears,
@@ -148,9 +153,8 @@ class Session:
             self._replying,
             self._timelines,
             self._telling,
-            bill,
-            self._allowance,
-            self._spawn,
+            self._reckoning,
+            partial(equipment.habits.learn, caller.owner, self.user_id),
         )
         self._intake = Intake(
             self._emit,
@@ -178,7 +182,7 @@ class Session:
     @property
     def turns(self) -> int:
         """How many have ended."""
-        return self._deeds.turns
+        return self._reckoning.turns
 
     @property
     def state(self) -> str:
@@ -210,25 +214,26 @@ class Session:
     async def run(self, started: asyncio.Event | None = None) -> None:
         """Live until ended, idle for too long, too old, or left alone for too long."""
         try:
-            await self._live_on(started)
+            async with asyncio.TaskGroup() as self._tasks:
+                try:
+                    await self._live_on(started)
+                finally:
+                    self._shut_down()
         finally:
             if self._recording is not None:
-                self._recording.close(self.end_reason if self.is_over else "failed")
+                self._recording.close(self.end_reason)
 
     async def _live_on(self, started: asyncio.Event | None) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            warming = Warming(self._terms.choice)
-            if await warming.takes_time():
-                self._telling.show(wire.Status(wire.StatusKind.WARMING))
-            self._spawn(self._begin_warm(warming), "warm")
-            self._spawn(self._lifetime.watch(), "age")
-            self._telling.report_missing(self._remembered)
-            if started is not None:
-                started.set()
-            await self._over.wait()
-            await self._telling.finish()
-            self._shut_down()
+        warming = Warming(self._terms.choice)
+        if await warming.takes_time():
+            self._telling.show(wire.Status(wire.StatusKind.WARMING))
+        self._spawn(self._begin_warm(warming), "warm")
+        self._spawn(self._lifetime.watch(), "age")
+        self._telling.report_missing(self._remembered)
+        if started is not None:
+            started.set()
+        await self._over.wait()
+        await self._telling.finish()
 
     def end(self, reason: str) -> None:
         """End it: the caller is told why, what is under way is dropped."""
@@ -237,6 +242,10 @@ class Session:
             self._over.set()
 
     def _shut_down(self) -> None:
+        if not self.is_over:  # a task of ours broke, and took the others along
+            broken = VoiceServerError("Something went wrong on the server, and this session is over.")
+            self.outbox.put(wire.ErrorOut.of(broken))
+            self.end("failed")
         for task in self._live:
             task.cancel()
         self._ears.close()
@@ -339,6 +348,8 @@ class Session:
         self._heed_terms()
 
     def _be_configured(self) -> None:
+        if self.is_over:
+            return  # it ended while a template was looked up
         self._heed_terms()
         self._telling.show(wire.Configured(self.config))
         self._spawn(learn_sentences(self._equipment.phrases, self._terms.choice), "sentences")
@@ -390,8 +401,8 @@ class Session:
             wait_ms = max(wake_at - self._clock.now(), 0.0)
             self._wake = asyncio.get_running_loop().call_later(wait_ms / 1000, self._emit, on.Tick())
 
-    def _serve(self, stage: str, name: str, utterance: int | None) -> None:
-        self._timelines.serve(stage, name, utterance)
+    def _serve(self, utterance: int | None, stage: str, name: str) -> None:
+        self._timelines.serve(utterance, stage, name)
 
     def _ahead_ms(self) -> float:
         """How far the mouth is ahead of what is heard; infinitely while it is to hold."""

@@ -9,10 +9,13 @@ import asyncio
 from collections.abc import Callable
 
 import numpy as np
+import structlog
 
 from voice_server.audio.voice_activity import Vad, VoiceDetector, VoiceEdge
 
 __all__ = ["SharedVad"]
+
+log = structlog.get_logger()
 
 _WAIT_S = 0.02
 _MOST_AT_ONCE = 64
@@ -71,4 +74,7 @@ class SharedVad:
             if detector.question is not None:
                 self._waiting[detector] = tell
             if edges:
-                tell(edges)
+                try:
+                    tell(edges)
+                except Exception:  # whoever asked may be another session: this is not its trouble
+                    log.exception("session broke at the edge of a voice")

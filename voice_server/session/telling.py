@@ -49,7 +49,7 @@ class Telling:
 
     def report(self, error: VoiceServerError) -> None:
         """Say what went wrong, outside of a turn."""
-        self.show(ErrorOut(error.code, error.message, error.retryable, error.stage))
+        self.show(ErrorOut.of(error))
 
     def report_missing(self, remembered: Remembered) -> None:
         """Say so if this is not the conversation that was wished for."""

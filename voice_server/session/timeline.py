@@ -132,11 +132,9 @@ class Timelines:
             # The words were waited for as well; that is the transcript's time.
             self._present.decided = Instant(min(decided, ended + end.wait_ms))
 
-    def serve(self, stage: str, name: str, utterance: int | None = None) -> None:
-        """Who does the work of a stage: for an utterance, or for the present turn."""
-        timeline = (
-            self._present if utterance is None else self._of_utterance.setdefault(utterance, Timeline())
-        )
+    def serve(self, utterance: int | None, stage: str, name: str) -> None:
+        """Who does the work of a stage: for an utterance whose turn is to come, or for the present turn."""
+        timeline = self._present if utterance is None else self._of_utterance.get(utterance, self._present)
         timeline.served[stage] = name
 
     def note(self, output: Output) -> None:

@@ -125,6 +125,8 @@ class Limits(Table):
     """A client that takes nothing for this long while frames wait for it is let go."""
     clip_s: Seconds = 300
     """Longest recorded clip, decoded; also the longest live speech without a pause, or without a commit."""
+    clips_waiting: Count = 8
+    """Recorded clips of one session that may wait for their turns to begin; more are refused."""
     control_bytes: Size = 64 * KIB
     """Largest control frame a client may send."""
     audio_frame_bytes: Size = 256 * KIB

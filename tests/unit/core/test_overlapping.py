@@ -249,3 +249,13 @@ def test_an_invented_thank_you_is_no_turn() -> None:
     assert talk.history == []
     talk.speak("Thank you.", 10_000, 11_000)
     assert talk.history == ["user: Thank you."]
+
+
+def test_a_voice_far_away_behind_the_callers_neither_hides_it_nor_keeps_the_driver_awake() -> None:
+    talk = overlapping(level_dbfs=-20.0)
+    talk.step(on.SpeechStopped(300), at=1_350)
+    talk.step(on.SpeechStarted(400), on.SpeechConfirmed(600, -45.0), at=1_650)
+    assert (wake_at := talk.state.wake_at) is not None
+    words = talk.step(on.Tick(), at=wake_at)
+    assert is_cut(words)
+    assert talk.state.wake_at is None

@@ -210,9 +210,7 @@ def test_a_binary_message_is_the_audio_itself() -> None:
     ],
 )
 def test_a_resume_that_cannot_be_read_does_not_fail_the_init(resume: object) -> None:
-    assert decode({"type": "init", "user_id": "u", "resume": resume}) == Init(
-        user_id="u", resume_unusable=True
-    )
+    assert decode({"type": "init", "user_id": "u", "resume": resume}) == Init(user_id="u")
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_when_a_reply_was_heard_is_a_stage_and_corrections_are_not() -> None:
     seen = samples(metrics)
     assert seen["stage_seconds_sum", "heard"] == pytest.approx(1.4)
     assert seen["stage_seconds_count", "heard"] == 1
-    assert seen["heard_seconds_total", ""] == pytest.approx(1.6)
+    assert seen["heard_seconds_total", ""] == pytest.approx(1.5)
 
 
 def test_early_starts_are_counted_by_what_became_of_them() -> None:

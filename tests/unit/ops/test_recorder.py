@@ -125,6 +125,24 @@ def test_the_oldest_make_room_and_the_old_are_deleted(tmp_path: Path) -> None:
     assert tape_of(tmp_path / "sess_5.jsonl").end == "ended"
 
 
+def test_the_old_are_deleted_while_lines_never_cease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voice_server.ops.recorder._TIDIED_EVERY_S", 0.2)
+    one = recorder(tmp_path, RecorderLimits(keep_s=86_400, lines_waiting=100_000))
+    one.start()
+    recording = one.open("sess_2", BEGINNING)
+    until(lambda: (tmp_path / "sess_2.jsonl").exists())
+    old = tmp_path / "sess_1.jsonl"
+    old.touch()
+    os.utime(old, (0, 0))
+
+    def is_deleted() -> bool:
+        talk(recording, 1)
+        return not old.exists()
+
+    until(is_deleted)
+    one.close()
+
+
 def test_where_nothing_can_be_deleted_the_recording_ends(tmp_path: Path) -> None:
     one = recorder(tmp_path, RecorderLimits(total_bytes=1_000))
     one.start()

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
-from voice_server.errors import ProviderError
+from voice_server.errors import AudioError, ProviderError, VoiceServerError
 from voice_server.providers import segmented
 from voice_server.providers.base import (
     FinalHeard,
@@ -61,13 +61,13 @@ class Ear:
     def __init__(self, stream: SttStream) -> None:
         self.stream = stream
         self.heard: list[PartialHeard | FinalHeard] = []
-        self.errors: list[ProviderError] = []
+        self.errors: list[VoiceServerError] = []
 
     async def listen(self) -> None:
         try:
             async for heard in self.stream:
                 self.heard.append(heard)
-        except ProviderError as error:
+        except VoiceServerError as error:
             self.errors.append(error)
 
 
@@ -270,6 +270,18 @@ async def test_a_failed_final_is_raised_and_a_failed_partial_is_not() -> None:
         await settle()
     assert [error.stage for error in ear.errors] == ["stt"]
     assert isinstance(ear.errors[0].__cause__, RuntimeError)
+
+
+async def test_whoever_is_at_fault_is_told_of() -> None:
+    transcriber = ScriptedTranscriber()
+    async with open_ear(SegmentedSpeechToText(transcriber)) as ear:
+        ear.stream.push(sound(100))
+        ear.stream.flush(1)
+        await settle()
+        damaged = AudioError("This is no speech.")
+        transcriber.calls[0].answer.set_exception(damaged)
+        await settle()
+    assert ear.errors == [damaged]
 
 
 async def test_silence_is_not_guessed_at() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voice_server.clock import Instant
-from voice_server.core.wire import AudioOut, AudioStart, Output, Pong, Status, StatusKind
+from voice_server.core.wire import AudioOut, AudioStart, Interrupted, Output, Pong, Status, StatusKind
 from voice_server.ids import TurnId
 from voice_server.session.outbox import Outbox, audio_ms
 
@@ -118,6 +118,7 @@ def test_how_much_audio_of_the_newest_reply_there_is() -> None:
     assert audio_ms([]) == 0
     assert audio_ms([chunk(), other, chunk(50)]) == 150
     assert audio_ms([chunk(), begin, chunk(50)]) == 50
+    assert audio_ms([chunk(), Interrupted(TURN, "", 0, "speech")]) == 0
 
 
 @given(st.lists(st.sampled_from(["put", "send", "drop", "wait"]), max_size=60), st.randoms())

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, assert_never
 
 import msgspec
@@ -79,13 +80,10 @@ def to_input(frame: frames.ClientFrame) -> Input:
 
 def _init(frame: frames.InitFrame) -> Init:
     resume: Resume | None = None
-    unusable = False
     if frame.resume is not None:
-        try:
+        with suppress(msgspec.ValidationError):  # a fresh session then, not an error
             wish = msgspec.convert(frame.resume, frames.ResumeWish)
             resume = Resume(wish.session_id, wish.token, wish.last_seq)
-        except msgspec.ValidationError:
-            unusable = True
     return Init(
         api_key=frame.api_key or None,
         user_id=frame.user_id or None,
@@ -93,7 +91,6 @@ def _init(frame: frames.InitFrame) -> Init:
         changes=_changes(frame),
         greeting=frame.greeting,
         resume=resume,
-        resume_unusable=unusable,
     )
 
 

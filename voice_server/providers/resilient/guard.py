@@ -42,10 +42,20 @@ class Guard(Generic[P]):
         return self._breaker.would_admit(_now_s())
 
     async def warm(self) -> None:
-        """Warm the provider, once."""
-        if not self.is_warm:
+        """Warm the provider, once.
+
+        Raises:
+            VoiceServerError: it is not ready; what is no error of ours becomes one.
+        """
+        if self.is_warm:
+            return
+        try:
             await self.provider.warm()
-            self.is_warm = True
+        except VoiceServerError:
+            raise
+        except Exception as error:
+            raise self._broken(ProviderUnavailable, "could not get ready") from error
+        self.is_warm = True
 
     @asynccontextmanager
     async def call(self, wait_s: float | None) -> AsyncIterator[Pass]:
@@ -76,9 +86,8 @@ class Guard(Generic[P]):
             leave.left(_now_s())
             raise
         except Exception as error:
-            log.exception("provider broke", role=self._role, provider=self.provider.name)
             leave.failed(_now_s(), None)
-            raise ProviderError(f"{self.provider.title} failed.", stage=self._role) from error
+            raise self._broken(ProviderError, "failed") from error
         except BaseException:  # cancelled, or left by its reader
             leave.left(_now_s())
             raise
@@ -93,6 +102,10 @@ class Guard(Generic[P]):
         except TimeoutError:
             raise _Busy from None
         return _Taken(self._slots)
+
+    def _broken(self, kind: type[ProviderError], what: str) -> ProviderError:
+        log.exception("provider broke", role=self._role, provider=self.provider.name)
+        return kind(f"{self.provider.title} {what}.", stage=self._role)
 
     def _not_called(self, why: str) -> NotCalledError:
         return NotCalledError(f"{self.provider.title} {why}.", stage=self._role)

@@ -2,13 +2,8 @@
 
 from collections.abc import Sequence
 
+from voice_server.core.languages import serves
 from voice_server.providers.base import Voice
-
-
-def covers(languages: Sequence[str], wished: str) -> bool:
-    """Whether one of these BCP 47 tags is of the same language as the wished-for one."""
-    primary = wished.split("-")[0].lower()
-    return any(tag.split("-")[0].lower() == primary for tag in languages)
 
 
 def voice_like(wished: Voice, voices: Sequence[Voice]) -> Voice | None:
@@ -16,5 +11,5 @@ def voice_like(wished: Voice, voices: Sequence[Voice]) -> Voice | None:
     for voice in voices:
         if voice.id == wished.id and voice.provider == wished.provider:
             return voice
-    alike = [voice for voice in voices if covers(voice.languages, wished.languages[0])]
+    alike = [voice for voice in voices if serves(voice.languages, wished.languages[0])]
     return next((voice for voice in alike if voice.gender == wished.gender), alike[0] if alike else None)

@@ -88,7 +88,8 @@ class LanguageModelChain(Chain[LanguageModel]):
                             if not isinstance(delta, ReplyUsage):
                                 has_begun = True
                                 leave.answered()
-                            yield delta
+                            if has_begun:  # else nothing was said, and another may be asked
+                                yield delta
                     if not has_begun:
                         nothing = "The language model gave an empty reply."
                         raise ProviderError(nothing, code="empty_reply", stage="llm")

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 from voice_server.audio.format import STT_RATE_HZ, duration_ms
+from voice_server.core.languages import serves
 from voice_server.errors import AudioError, ProviderError, ProviderTimeout, VoiceServerError
 from voice_server.providers.base import (
     FinalHeard,
@@ -18,7 +19,6 @@ from voice_server.providers.base import (
 from voice_server.providers.heard import HeardQueue
 from voice_server.providers.resilient.breaker import Pass
 from voice_server.providers.resilient.chain import Candidate, Chain
-from voice_server.providers.resilient.languages import covers
 
 LONG_MS = 10_000
 """An utterance longer than this may take longer to transcribe: a tenth of what it lasts beyond."""
@@ -49,7 +49,7 @@ class SpeechToTextChain(Chain[SpeechToText]):
         language = hints.language
 
         def can_hear(stt: SpeechToText) -> bool:
-            return language is None or covers(stt.capabilities.languages, language)
+            return language is None or serves(stt.capabilities.languages, language)
 
         try:
             for candidate in self.candidates(can_hear):

@@ -8,7 +8,7 @@ from itertools import count
 
 from voice_server.audio.format import duration_ms
 from voice_server.audio.resample import Resampler
-from voice_server.audio.timing import Timing
+from voice_server.audio.timing import CHARS_PER_MS, Timing
 from voice_server.core.playout import whole_words
 from voice_server.errors import ProviderError, ProviderTimeout, VoiceServerError
 from voice_server.providers.base import AudioChunk, TextToSpeech, TtsCapabilities, Voice
@@ -20,9 +20,6 @@ from voice_server.providers.resilient.languages import voice_like
 from voice_server.providers.resilient.phrases import Phrases
 from voice_server.providers.resilient.pieces import Pieces, Reading, nothing
 from voice_server.providers.resilient.policy import Policy, Role
-
-CHARS_PER_MS = 0.015
-"""Of English speech: a guess for a voice of which nothing whole has been heard yet."""
 
 
 class TextToSpeechChain(Chain[TextToSpeech]):
@@ -127,7 +124,7 @@ class TextToSpeechChain(Chain[TextToSpeech]):
                         leave.answered()
                     piece = reading.start + chunk.piece
                     yield AudioChunk(pcm, piece, chunk.ends_piece, tts.name, chunk.timing)
-            if not reading.is_over:
+            if not (reading.is_over and reading.is_starved):
                 raise ProviderError("The voice ended before the text did.", stage="tts")
 
 
