@@ -37,6 +37,9 @@ PAGE = ROOT / "docs" / "performance.md"
 ENVIRONMENTS = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "voice_server" / "bench"
 START_S = 60.0
 
+_ALLOWED = sorted(os.sched_getaffinity(0))  # once: the callers' process is about to bind itself
+SERVER_CORE, CALLERS_CORE = {_ALLOWED[0]}, {_ALLOWED[-1]}
+
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -113,12 +116,6 @@ SERVERS = (
 # ── One measurement ──────────────────────────────────────────────────────────────────────────────
 
 
-def cores() -> tuple[set[int], set[int]]:
-    """Where the server runs, and where its callers do."""
-    allowed = sorted(os.sched_getaffinity(0))
-    return {allowed[0]}, {allowed[-1]}
-
-
 @asynccontextmanager
 async def serving(server: Server, mode: Mode, has_delay: bool) -> AsyncIterator[tuple[int, Process]]:
     """Its port and its process; it is ended by its own id."""
@@ -130,7 +127,7 @@ async def serving(server: Server, mode: Mode, has_delay: bool) -> AsyncIterator[
         server.python, *server.command, *options, env=env, cwd=ROOT, stdout=PIPE, stderr=sys.stderr
     )
     try:
-        os.sched_setaffinity(process.pid, cores()[0])
+        os.sched_setaffinity(process.pid, SERVER_CORE)
         await listening(port, process)
         yield port, process
     finally:
@@ -246,7 +243,7 @@ async def main() -> int:
     servers = [one for one in SERVERS if not options.only or one.name in options.only]
     for server in servers:
         server.install()
-    os.sched_setaffinity(0, cores()[1])
+    os.sched_setaffinity(0, CALLERS_CORE)
     rows = []
     for mode in options.mode:
         for callers in options.n:
