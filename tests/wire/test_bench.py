@@ -42,6 +42,20 @@ async def test_the_time_of_providers_overlaps() -> None:
     assert ideal_ms <= report.first_audio_p50_ms < ideal_ms + 200
 
 
+async def test_who_is_not_let_in_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that carries no more says nothing at all."""
+    monkeypatch.setattr("voice_server.bench.callers._LET_IN_S", 0.5)
+
+    async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(keep_silent, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        report = await Crowd(NativeWire(), Load(3, "ptt", 0, 0.1), port, os.getpid()).run()
+    assert report.lost_turns == 3
+
+
 def test_the_card_is_printed_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voice_server.bench.capacity.NULL_CALLERS", (1, 2))
     for name in ("_LATER_MS", "_LAG_MS"):  # how fast this machine is, is not what is looked at
