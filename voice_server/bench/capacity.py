@@ -27,7 +27,7 @@ from voice_server.errors import ConfigurationError
 __all__ = ["Card", "Row", "Step", "measure_models", "measure_null", "steps_of"]
 
 # Ten are no load, and enough to meet the late ends of speech too, which depend on how it falls into windows.
-NULL_CALLERS = (10, 50, 100, 200, 400)
+NULL_CALLERS = (10, 100, 200, 300, 400)
 MODEL_CALLERS = (1, 2, 4, 8)
 _LATER_MS, _LATER_TIMES = 50.0, 2.0
 _LAG_MS = 20.0
