@@ -44,14 +44,12 @@ async def keeping(
         try:
             yield
         finally:
-            indexing.cancel()
-            for task in watching:
+            for task in (indexing, *watching):
                 task.cancel()
-            with suppress(StoreError):
-                await platform.keys.note_uses()
-                await platform.meter.write()
-                await platform.habits.write()
-            await asyncio.wait({indexing})
+            await asyncio.wait({indexing, *watching})  # what one was writing it gives back to be written
+            for write in (platform.keys.note_uses, platform.meter.write, platform.habits.write):
+                with suppress(StoreError):
+                    await write()
             platform.journal.close()
             await asyncio.wait({writing}, timeout=WRITTEN_WITHIN_S)
             writing.cancel()
