@@ -1,6 +1,9 @@
 """The dashboard in a real browser: what a person who runs the server sees and does there."""
 
+import asyncio
 from pathlib import Path
+
+from playwright.async_api import Route
 
 from tests.fakes.scripted import ScriptedLlm
 from tests.wire.rig import KEY, raw, serving
@@ -102,3 +105,61 @@ async def test_without_keys_the_dashboard_is_open(tmp_path: Path) -> None:
         await browsed.page.goto(served.rest_url + "/dashboard#keys")
         await browsed.page.get_by_text("No key has been made yet.").wait_for()
         await browsed.assert_undisturbed()
+
+
+async def test_a_view_that_comes_too_late_does_not_replace_the_next_one(tmp_path: Path) -> None:
+    async with (
+        serving() as served,
+        browsing(served.rest_url + "/dashboard", quiet(1), tmp_path) as browsed,
+    ):
+        page, go_on = browsed.page, asyncio.Event()
+
+        async def late(route: Route) -> None:
+            await go_on.wait()
+            await route.continue_()
+
+        await page.route("**/api/usage/latency", late)
+        await page.get_by_role("link", name="Usage").click()
+        await page.get_by_role("link", name="Templates").click()
+        await page.get_by_text("standard_assistant").wait_for()
+        async with page.expect_response("**/api/usage/latency"):
+            go_on.set()
+        await page.evaluate("new Promise((resolve) => setTimeout(resolve, 200))")
+        assert await page.locator("h2").all_inner_texts() == ["Templates"]
+        assert await page.evaluate("document.activeElement.tagName") == "MAIN"
+
+
+async def test_the_live_view_goes_on_after_a_failure_and_asks_no_more_often_than_it_should(
+    tmp_path: Path,
+) -> None:
+    async with (
+        serving() as served,
+        raw(served.url) as first,
+        raw(served.url) as second,
+        browsing(served.rest_url + "/dashboard", quiet(1), tmp_path) as browsed,
+    ):
+        page = browsed.page
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if "/sessions?" in request.url else None)
+        for caller, name in ((first, "anna"), (second, "bert")):
+            await caller.say(type="init", user_id=name)
+            await caller.until("init_ack")
+        await page.clock.install()
+        await page.get_by_role("link", name="Live").click()
+        await page.get_by_role("button", name="End the session of anna").click()
+        await page.get_by_role("cell", name="anna", exact=True).wait_for(state="detached")
+        await page.route("**/api/sessions?*", lambda route: route.abort())
+        await page.clock.run_for(5_100)
+        await page.locator("main .error").wait_for()
+        await page.unroute("**/api/sessions?*")
+        await page.clock.run_for(5_100)
+        await page.get_by_role("cell", name="bert", exact=True).wait_for()
+        asked.clear()
+        for _ in range(4):
+            await page.clock.run_for(5_000)
+            await page.wait_for_load_state("networkidle")
+        assert len(asked) == 4
+        await page.get_by_role("button", name="End the session of bert").focus()
+        asked.clear()
+        await page.clock.run_for(30_000)
+        assert asked == []

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,8 +53,9 @@ class Listener:
 async def heard_by(listener: Listener) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection by hand to somebody who listens."""
     server = VoiceSocketServer(listener.live_with, Door(LIMITS, ()), LIMITS)
-    port = await server.start("127.0.0.1", 0)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    port = socket.create_server(("127.0.0.1", 0))
+    await server.start(port)
+    reader, writer = await asyncio.open_connection(*port.getsockname())
     try:
         writer.write(
             b"GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

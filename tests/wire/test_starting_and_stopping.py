@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -20,7 +21,10 @@ from tests.wire.conftest import start_server
 from tests.wire.rig import eventually, frame_of, raw, serving, wav
 from voice_server.client import ConnectionLost, VoiceClient
 from voice_server.client.frames import AudioChunk, AudioStreamEnd, SessionEnded
+from voice_server.core.caller import Caller
+from voice_server.core.usage import Use
 from voice_server.settings import Settings
+from voice_server.store.usage import UsageLedger, UsageRecord
 
 
 def refused(*arguments: str, **environment: str) -> str:
@@ -209,3 +213,33 @@ async def test_a_reply_that_nobody_hears_holds_up_no_stop() -> None:
             await frame_of(client, AudioChunk)
             client.drop()
     await client.__aexit__(None, None, None)
+
+
+async def test_usage_that_is_being_written_when_the_server_stops_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, began = UsageLedger.add, asyncio.Event()
+
+    async def add_slowly_at_first(ledger: UsageLedger, records: Sequence[UsageRecord]) -> None:
+        if not began.is_set():
+            began.set()
+            await asyncio.sleep(60)
+        await add(ledger, records)
+
+    monkeypatch.setattr(UsageLedger, "add", add_slowly_at_first)
+    url = f"sqlite:///{tmp_path / 'usage.db'}"
+    async with serving(database_url=url) as served:
+        served.server.platform.meter.record(Caller(), Use("tts", "tone", characters=7))
+        await began.wait()
+    async with serving(database_url=url) as served, served.rest() as http:
+        assert (await http.get("/api/usage")).json()["total"]["characters"] == 7
+
+
+async def test_both_ports_listen_for_ipv4_and_ipv6(tmp_path: Path) -> None:
+    if not socket.has_dualstack_ipv6():
+        lacking("this machine has no IPv6")
+    async with serving(host="::", insecure=True) as served:
+        for port in (served.server.port, served.server.rest_port):
+            for address in ("127.0.0.1", "::1"):
+                _, writer = await asyncio.open_connection(address, port)
+                writer.close()

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from voice_server.gateway.server import cannot_listen
 from voice_server.rest.api import create_api
 from voice_server.rest.context import RestContext
 from voice_server.rest.upgraded import UpgradedConnection
@@ -64,20 +63,3 @@ def rest_server(context: RestContext, settings: Settings) -> RestServer:
         lifespan="off",
     )
     return RestServer(config)
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """The REST port, taken but not listening yet.
-
-    Raises:
-        ConfigurationError: it cannot be had.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
-        raise cannot_listen(host, port, "VOICE_SERVER_REST_PORT", error) from error
-    return bound

@@ -17,11 +17,12 @@ from voice_server.app.limits import (
     session_limits,
     sessions_per_owner,
 )
+from voice_server.app.listening import listen
 from voice_server.app.phrases import prerender
 from voice_server.app.platform import build_platform
 from voice_server.app.providers import chained
 from voice_server.app.recorder import open_recorder
-from voice_server.app.rest_server import bind, rest_server
+from voice_server.app.rest_server import rest_server
 from voice_server.app.sockets import RestSockets, Sockets
 from voice_server.app.tools import load_tools
 from voice_server.app.tracing import open_tracer
@@ -134,17 +135,19 @@ class VoiceServer:
             )
             await stack.enter_async_context(self.tools.running())
             settings, tls = self._settings, tls_context(self._settings)
-            listener = bind(settings.host, settings.rest_port)
-            stack.callback(listener.close)
-            self.rest_port = listener.getsockname()[1]
+            pages = listen(settings.host, settings.rest_port, "VOICE_SERVER_REST_PORT")
+            stack.callback(pages.close)
+            voices = listen(settings.host, settings.port, "VOICE_SERVER_PORT")
+            stack.callback(voices.close)
+            self.rest_port, self.port = pages.getsockname()[1], voices.getsockname()[1]
             # The page's own origin is known only now: port 0 is any free one.
             settings = settings.model_copy(update={"rest_port": self.rest_port})
             door = Door(gateway_limits(settings), settings.allowed_origins, settings.trusted_proxies)
             gateway = VoiceSocketServer(self._sockets.serve, door, gateway_limits(settings), tls)
-            self.port = await gateway.start(settings.host, settings.port)
+            await gateway.start(voices)
             stack.push_async_callback(gateway.stop)
             rest = rest_server(self._rest_context(settings, door), settings)
-            serving = await rest.start(listener)
+            serving = await rest.start(pages)
             self._connections = lambda: door.count
             warming = asyncio.create_task(self._warm(), name="warm")
             lag = asyncio.create_task(self._metrics.watch_lag(), name="loop lag")

@@ -39,6 +39,7 @@ class Sender:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._stream_open = False
+        self._stream_rate_hz: int | None = None  # None: as the session's `input_audio` says
 
     async def start_stream(
         self, format: str | None = None, sample_rate: int | None = None, channels: int | None = None
@@ -47,7 +48,7 @@ class Sender:
         await self._send(
             frames.AudioStreamStartFrame(format=format, sample_rate=sample_rate, channels=channels)
         )
-        self._stream_open = True
+        self._stream_open, self._stream_rate_hz = True, sample_rate
 
     async def send_audio(self, data: bytes) -> None:
         """Send audio of the open stream, in its format; 20 to 100 ms at a time is right."""
@@ -69,7 +70,7 @@ class Sender:
     async def stream_wav(
         self, audio: bytes, *, rate_hz: int = STT_RATE_HZ, realtime: bool = True, frame_ms: int = 20
     ) -> None:
-        """Speak a recording into the input stream, opened if it is not open.
+        """Speak a recording into the input stream, opened if it is not open at the recording's rate.
 
         `audio` is a 16-bit WAV file, or PCM16 mono at `rate_hz`. In real time it takes as long as it lasts;
         otherwise as long as the server takes to accept it. The stream stays open.
@@ -79,7 +80,7 @@ class Sender:
         """
         if audio[:4] == b"RIFF":
             audio, rate_hz = read_wav(audio)
-        if not self._stream_open:
+        if not self._stream_open or self._stream_rate_hz not in (None, rate_hz):
             await self.start_stream("pcm16", rate_hz, 1)
         frame_bytes = rate_hz * frame_ms // 1000 * BYTES_PER_SAMPLE
         loop = asyncio.get_running_loop()

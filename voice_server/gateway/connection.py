@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -83,10 +82,11 @@ class Connection:
         self._writer: asyncio.Task[None] | None = None
         self._is_resumable = False
         self._allowance = Allowance(limits.control_frames_per_s, limits.control_burst)
-        self._refused = 0
+        self._leniency = Allowance(limits.control_frames_per_s, limits.control_burst)
+        self._is_over_pace = False
+        self._is_sent_away = False
         self._faults: deque[float] = deque()
         self._closing: asyncio.Task[None] | None = None
-        self._patience: asyncio.Timeout | None = None  # with a caller of whom nothing is known yet
 
     async def run(self) -> None:
         """Until the peer is gone or was sent away."""
@@ -100,7 +100,8 @@ class Connection:
                 if self._session is not None and self._session.is_over:
                     break  # the writer says good-bye
         except SocketClosed as closed:
-            is_clean = closed.is_clean
+            # Whoever is sent away only answers our close, by many libraries with 1000.
+            is_clean = closed.is_clean and not self._is_sent_away
         except _Goodbye as goodbye:
             await self._socket.close(goodbye.code, goodbye.reason)
         finally:
@@ -108,6 +109,7 @@ class Connection:
 
     def close_soon(self, code: int, reason: str) -> None:
         """Another connection takes over, or this one is hopeless: nothing more is written to it."""
+        self._is_sent_away = True
         if self._writer is not None:
             self._writer.cancel()
         if self._closing is None:
@@ -116,17 +118,22 @@ class Connection:
     # ── Before there is a session ────────────────────────────────────────────────────────────────
 
     async def _meet(self) -> None:
-        """Wait for an `init` that tells who it is. Nothing else makes that wait longer."""
-        try:
-            async with asyncio.timeout(self._limits.init_s) as self._patience:
-                while self._session is None:
-                    await self._read_first(await self._socket.receive())
-        except TimeoutError:
-            late = AuthenticationError(
-                f"No valid 'init' came within {self._limits.init_s:g} s.", code="init_timeout"
-            )
-            await self._say_error(late)
-            raise _Goodbye(NO_INIT, "no init in time") from None
+        """Wait for an `init` that tells who it is. Nothing else makes that wait longer.
+
+        What the `init` asks of us has all the time it needs: a session half made would be nobody's.
+        """
+        deadline_s = asyncio.get_running_loop().time() + self._limits.init_s
+        while self._session is None:
+            try:
+                async with asyncio.timeout_at(deadline_s):
+                    message = await self._socket.receive()
+            except TimeoutError:
+                late = AuthenticationError(
+                    f"No valid 'init' came within {self._limits.init_s:g} s.", code="init_timeout"
+                )
+                await self._say_error(late)
+                raise _Goodbye(NO_INIT, "no init in time") from None
+            await self._read_first(message)
 
     async def _read_first(self, message: str | bytes) -> None:
         try:
@@ -148,8 +155,7 @@ class Connection:
         """Open or resume a session for an `init`; it is acknowledged first of all."""
         self._socket.hold()
         try:
-            with self._unhurried():
-                caller, init = (self._caller, init) if self._caller else await self._identify(init)
+            caller, init = (self._caller, init) if self._caller else await self._identify(init)
         except (AuthenticationError, ForbiddenError) as error:
             await self._say_error(error)
             raise _Goodbye(NOT_AUTHENTICATED, "not authenticated") from error
@@ -169,15 +175,14 @@ class Connection:
     async def _open(self, init: wire.Init, *, acknowledge: bool) -> Session:
         assert self._caller is not None
         try:
-            with self._unhurried():
-                session = await self._registry.open(
-                    self._session_id,
-                    self._caller,
-                    init,
-                    self,
-                    is_paced=self._dialect.traits.paced,
-                    acknowledge=acknowledge,
-                )
+            session = await self._registry.open(
+                self._session_id,
+                self._caller,
+                init,
+                self,
+                is_paced=self._dialect.traits.paced,
+                acknowledge=acknowledge,
+            )
         except AuthenticationError as error:
             await self._say_error(error)
             raise _Goodbye(NOT_AUTHENTICATED, "not authenticated") from error
@@ -187,20 +192,6 @@ class Connection:
         self._session = session
         self._start_writing(session)
         return session
-
-    @contextmanager
-    def _unhurried(self) -> Iterator[None]:
-        """Inside, it is not the caller who takes time."""
-        if (patience := self._patience) is None:
-            yield
-            return
-        due_s = patience.when()
-        patience.reschedule(None)
-        try:
-            yield
-        except VoiceServerError:
-            patience.reschedule(due_s)
-            raise
 
     def _start_writing(self, session: Session) -> None:
         self._writer = asyncio.create_task(self._write(session), name=f"{session.id} writer")
@@ -212,7 +203,6 @@ class Connection:
         try:
             for one in self._dialect.decode(message):
                 if self._session is not None and isinstance(one, wire.AudioIn):
-                    self._refused = 0
                     if wait_ms := self._session.hear(one.data):
                         await asyncio.sleep(wait_ms / 1000)
                 elif self._is_allowed(one):
@@ -234,7 +224,6 @@ class Connection:
             session.report(error)
             if self._is_fault_too_many(error):
                 self.close_soon(POLICY, "too many protocol errors")
-        self._refused = 0
         return True
 
     async def _take(self, one: wire.Input) -> None:
@@ -248,14 +237,20 @@ class Connection:
             await session.receive(one)
 
     def _is_allowed(self, one: wire.Input) -> bool:
-        """Whether there is room for one more control frame. Who goes on regardless is sent away."""
-        if isinstance(one, wire.AudioIn) or self._allowance.take(self._clock.now()):
-            self._refused = 0
+        """Whether there is room for one more control frame.
+
+        As many again are dropped and told; whoever goes on beyond that is sent away.
+        """
+        if isinstance(one, wire.AudioIn):
             return True
-        self._refused += 1
-        if self._refused > self._limits.control_burst:
+        now = self._clock.now()
+        if self._allowance.take(now):
+            self._is_over_pace = False
+            return True
+        if not self._leniency.take(now):
             raise _Goodbye(POLICY, "too many frames")
-        if self._refused == 1:
+        if not self._is_over_pace:
+            self._is_over_pace = True
             raise LimitError(
                 f"Too many frames: at most {self._limits.control_frames_per_s:g} a second. "
                 "This one and what follows it at this pace are dropped.",
@@ -299,7 +294,12 @@ class Connection:
             pass  # the reader learns of it too
         except TimeoutError:
             log.info("slow reader let go", session=session.id)
+            self._is_sent_away = True
             await self._socket.close(POLICY, "too slow")
+        except Exception:
+            log.exception("writer broke", session=session.id)
+            session.end("failed")  # a connection that resumes could not be sent it either
+            await self._socket.close(INTERNAL, "internal error")
 
     async def _say(self, output: wire.Output) -> None:
         """Say something outside the session: unnumbered, never repeated."""

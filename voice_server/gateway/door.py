@@ -82,6 +82,8 @@ class Door:
             parsed = ip_address(address)
         except ValueError:
             return False
+        if parsed.version == 6 and parsed.ipv4_mapped is not None:
+            parsed = parsed.ipv4_mapped  # how IPv4 comes in where one socket listens for both
         return any(parsed in network for network in self._trusted)
 
     def _has_room(self, address: str) -> bool:

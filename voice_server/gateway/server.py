@@ -1,7 +1,6 @@
 """The WebSocket server, on the `websockets` library's asyncio API."""
 
 import asyncio
-import errno
 import math
 import socket as network
 import ssl
@@ -15,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
-from voice_server.errors import ConfigurationError, LimitError, SocketClosed
+from voice_server.errors import LimitError, SocketClosed
 from voice_server.gateway.binary_frame import binary_frame
 from voice_server.gateway.door import Door, Refusal
 from voice_server.gateway.limits import GatewayLimits
@@ -147,34 +146,24 @@ class VoiceSocketServer:
         self._connections: set[_Watched] = set()
         self._watch: asyncio.Task[None] | None = None
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; gives the port, which is of interest where 0 was asked for.
-
-        Raises:
-            ConfigurationError: the address cannot be had.
-        """
-        try:
-            self._server = await serve(
-                self._live,
-                host,
-                port,
-                ssl=self._tls,
-                create_connection=_Watched,
-                process_request=self._judge,
-                compression=None,
-                max_size=self._limits.message_bytes,
-                open_timeout=self._limits.handshake_s,
-                ping_interval=self._limits.ping_s,
-                ping_timeout=None,  # see _watch_for_the_dead
-                close_timeout=_CLOSE_S,
-                server_header="voice_server",
-                backlog=512,
-            )
-        except OSError as error:
-            raise cannot_listen(host, port, "VOICE_SERVER_PORT", error) from error
+    async def start(self, listener: network.socket) -> None:
+        """Serve who connects there."""
+        self._server = await serve(
+            self._live,
+            sock=listener,
+            ssl=self._tls,
+            create_connection=_Watched,
+            process_request=self._judge,
+            compression=None,
+            max_size=self._limits.message_bytes,
+            open_timeout=self._limits.handshake_s,
+            ping_interval=self._limits.ping_s,
+            ping_timeout=None,  # see _watch_for_the_dead
+            close_timeout=_CLOSE_S,
+            server_header="voice_server",
+            backlog=512,
+        )
         self._watch = asyncio.create_task(self._watch_for_the_dead(), name="watch for the dead")
-        bound: int = next(iter(self._server.sockets)).getsockname()[1]
-        return bound
 
     async def stop(self) -> None:
         """Stop listening and close what is still open."""
@@ -228,16 +217,6 @@ class VoiceSocketServer:
                 elif now_s - connection.heard_at_s > self._limits.dead_after_s:
                     log.info("dead connection dropped")
                     connection.transport.abort()
-
-
-def cannot_listen(host: str, port: int, variable: str, error: OSError) -> ConfigurationError:
-    """A sentence for an address that cannot be had."""
-    if error.errno == errno.EADDRINUSE:
-        return ConfigurationError(
-            f"Port {port} on {host} is already taken. Stop the program that has it, or choose another port "
-            f"with {variable}."
-        )
-    return ConfigurationError(f"Cannot listen on {host}:{port}: {error.strerror or error}.")
 
 
 def _handshake(connection: ServerConnection, request: Request) -> Handshake:

@@ -11,16 +11,16 @@ const main = document.querySelector("main");
 const nav = document.querySelector("nav");
 const who = document.querySelector("#who");
 const VIEWS = {
-  conversations: ["Conversations", (id) => (id ? showConversation(main, id) : showConversations(main))],
-  live: ["Live", () => showLive(main, leaving.signal)],
-  usage: ["Usage", () => showUsage(main)],
-  feedback: ["Feedback", () => showFeedback(main)],
-  templates: ["Templates", () => showTemplates(main)],
-  keys: ["Keys", () => showKeys(main)],
+  conversations: ["Conversations", (page, id) => (id ? showConversation(page, id) : showConversations(page))],
+  live: ["Live", (page) => showLive(page, leaving.signal)],
+  usage: ["Usage", showUsage],
+  feedback: ["Feedback", showFeedback],
+  templates: ["Templates", showTemplates],
+  keys: ["Keys", (page) => showKeys(page)],
 };
-let leaving = new AbortController();
+let leaving = new AbortController(); // aborted when the view is another one
 
-addEventListener("hashchange", showView);
+addEventListener("hashchange", goToView);
 await start();
 
 async function start() {
@@ -42,27 +42,40 @@ function greet(me) {
 
 async function signOut() {
   await call("POST", "logout");
+  leaving.abort();
   nav.replaceChildren();
   who.replaceChildren();
-  leaving.abort();
   askForKey("");
+}
+
+/** Shows the view that was asked for; whoever does not see the page hears it from its beginning. */
+async function goToView() {
+  await showView();
+  main.focus();
 }
 
 async function showView() {
   leaving.abort();
   leaving = new AbortController();
+  const { signal } = leaving;
   const [name, id] = location.hash.slice(1).split("/");
-  const view = VIEWS[name] ? name : "conversations";
+  const view = Object.hasOwn(VIEWS, name) ? name : "conversations";
   for (const link of nav.children) {
     if (link.hash === `#${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  const page = make("div"); // of this view alone: one that comes too late writes where nobody looks
   try {
-    await VIEWS[view][1](id && decodeURIComponent(id));
+    await VIEWS[view][1](page, id && decodeURIComponent(id));
   } catch (error) {
-    if (error.status === 401) askForKey("You have been signed out.");
-    else main.replaceChildren(make("p", { class: "error", role: "alert" }, error.message));
+    if (signal.aborted) return;
+    if (error.status === 401) {
+      askForKey("You have been signed out.");
+      return;
+    }
+    page.replaceChildren(make("p", { class: "error", role: "alert" }, error.message));
   }
+  if (!signal.aborted) main.replaceChildren(page);
 }
 
 function askForKey(why) {
@@ -73,7 +86,7 @@ function askForKey(why) {
       event.preventDefault();
       try {
         greet(await call("POST", "login", { api_key: key.value }));
-        await showView();
+        await goToView();
       } catch (error) {
         problem.textContent = error.message;
       }

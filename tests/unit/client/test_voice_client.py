@@ -456,13 +456,21 @@ async def test_a_wav_opens_the_stream_at_its_rate(server: ScriptedServer, realti
     pcm = bytes(range(250)) * 4
     async with VoiceClient.connect(server.url) as client:
         await client.stream_wav(wav_header(8000, len(pcm)) + pcm, realtime=realtime)
-        await client.stream_wav(b"\x01\x02", realtime=realtime)
+        await client.stream_wav(b"\x01\x02", rate_hz=8000, realtime=realtime)
         await client.end()
     assert server.heard[1] == StreamStart(InputAudioChanges("pcm16", 8000, 1))
     chunks = [said.data for said in server.heard[2:-1] if isinstance(said, AudioIn)]
     assert len(chunks) == len(server.heard) - 3  # the stream was opened once
     assert [len(chunk) for chunk in chunks] == [320, 320, 320, 40, 2]
     assert b"".join(chunks) == pcm + b"\x01\x02"
+
+
+async def test_a_recording_of_another_rate_opens_the_stream_again(server: ScriptedServer) -> None:
+    async with VoiceClient.connect(server.url) as client:
+        await client.stream_wav(wav_header(8000, 2) + b"\x01\x02")
+        await client.stream_wav(wav_header(24000, 2) + b"\x03\x04")
+        await client.end()
+    assert server.heard[3:5] == [StreamStart(InputAudioChanges("pcm16", 24000, 1)), AudioIn(b"\x03\x04")]
 
 
 async def test_after_a_resume_the_stream_is_opened_again(server: ScriptedServer) -> None:

@@ -6,7 +6,7 @@ import { at, button, make, money, table } from "./dom.js";
 const PAGE = 25;
 const LONGEST_WAIT_MS = 2500;
 
-export async function showConversations(main, offset = 0) {
+export async function showConversations(page, offset = 0) {
   const found = await get(`conversations?status=all&limit=${PAGE}&offset=${offset}`);
   const columns = [
     { title: "Title", of: (one) => make("a", { href: `#conversations/${encodeURIComponent(one.id)}` }, one.title) },
@@ -15,16 +15,16 @@ export async function showConversations(main, offset = 0) {
     { title: "Last change", of: (one) => at(one.updated_at) },
   ];
   const pages = make("p", {});
-  if (offset > 0) pages.append(button("Newer", () => showConversations(main, Math.max(offset - PAGE, 0))), " ");
-  if (offset + PAGE < found.total) pages.append(button("Older", () => showConversations(main, offset + PAGE)));
-  main.replaceChildren(
+  if (offset > 0) pages.append(button("Newer", () => showConversations(page, Math.max(offset - PAGE, 0))), " ");
+  if (offset + PAGE < found.total) pages.append(button("Older", () => showConversations(page, offset + PAGE)));
+  page.replaceChildren(
     make("h2", {}, `Conversations (${found.total})`),
     table(found.conversations, columns, "Nobody has said anything yet."),
     pages,
   );
 }
 
-export async function showConversation(main, id) {
+export async function showConversation(page, id) {
   const [{ conversation }, feedback] = await Promise.all([
     get(`conversations/${encodeURIComponent(id)}`),
     get(`feedback/analyze/${encodeURIComponent(id)}`),
@@ -33,7 +33,7 @@ export async function showConversation(main, id) {
   const turns = conversation.messages.map((one) => turn(one, opinions.get(one.id) ?? []));
   const rating = feedback.average_rating === null ? "no rating" : `rated ${feedback.average_rating} of 5`;
   const list = make("ol", { class: "turns" }, turns);
-  main.replaceChildren(
+  page.replaceChildren(
     make("h2", {}, conversation.title),
     make("p", { class: "quiet" }, `${at(conversation.created_at)}, ${conversation.user_id}, ${rating}`),
     make("p", {}, button("Replay", () => replay(turns, conversation.messages))),

@@ -42,15 +42,19 @@ export function money(usd) {
 
 export function button(text, act, properties = {}) {
   const one = make("button", { type: "button", ...properties }, text);
+  const problem = make("span", { class: "error", role: "alert" });
   one.addEventListener("click", async () => {
     one.disabled = true;
+    problem.textContent = "";
     try {
       await act();
     } catch (error) {
-      one.after(make("span", { class: "error", role: "alert" }, ` ${error.message}`));
+      one.after(problem);
+      problem.textContent = ` ${error.message}`;
     } finally {
       one.disabled = false;
     }
+    if (!one.isConnected) document.querySelector("main").focus(); // it has taken the focus with it
   });
   return one;
 }

@@ -7,7 +7,7 @@ import { make, money, table } from "./dom.js";
 const number = (value) => value.toLocaleString();
 const shortly = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-export async function showUsage(main) {
+export async function showUsage(page) {
   const [daily, detailed, latency] = await Promise.all([
     get("usage?group=day"),
     get("usage?group=key&group=provider"),
@@ -32,7 +32,7 @@ export async function showUsage(main) {
   ];
   const days = daily.rows.map((row) => row.day);
   const waits = latency.days;
-  main.replaceChildren(
+  page.replaceChildren(
     make("h2", {}, `Usage from ${daily.first} to ${daily.last}`),
     make("ul", { class: "tiles" }, tiles.map(([name, value]) => make("li", {}, make("strong", {}, value), name))),
     ...(days.length === 0

@@ -57,7 +57,7 @@ export class Conversation {
         return turn;
       }
       case "error": {
-        const turn = frame.turn_id ? this.#reply(frame) : null;
+        const turn = frame.turn_id ? this.#reply(frame) : this.#refused(frame);
         turn?.errors.push(frame.message);
         return turn;
       }
@@ -89,6 +89,14 @@ export class Conversation {
   // are named by their transcription. With none waiting, the assistant has opened the conversation.
   #reply({ turn_id }) {
     return this.#turn(turn_id, () => true) ?? this.#add(turn_id, null);
+  }
+
+  // Of all that we send only a typed message can be too large; no reply will come to it.
+  #refused({ code }) {
+    if (code !== "too_large") return null;
+    const turn = this.turns.findLast((each) => each.id === null && !each.over) ?? null;
+    if (turn) turn.over = true;
+    return turn;
   }
 
   #turn(id, mayAdopt) {

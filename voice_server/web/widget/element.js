@@ -172,8 +172,7 @@ export class VoiceChat extends HTMLElement {
     const parts = this.#parts;
     parts.composer.addEventListener("submit", (event) => {
       event.preventDefault();
-      const text = parts.text.value.trim();
-      if (text !== "") this.say(text);
+      this.say(parts.text.value.trim());
       parts.text.value = "";
     });
     parts.text.addEventListener("keydown", (event) => {

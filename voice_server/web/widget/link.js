@@ -17,7 +17,6 @@ export class Link {
   #wire = null;
   #attempt = 0; // a newer connect() makes an older one's answers void
   #isLooking = false;
-  #key = null; // typed in by the person
   #hadSession = false;
   #refusal = ""; // why the key was refused
   #endReason = "";
@@ -54,8 +53,7 @@ export class Link {
       this.#give(words.badAddress(this.address));
       return;
     }
-    this.#key ??= storedKey(this.address);
-    if (discovered?.authentication?.required && !token && !this.#key) this.#lock();
+    if (discovered?.authentication?.required && !token && !storedKey(this.address)) this.#lock();
     else this.#dial();
   }
 
@@ -71,7 +69,6 @@ export class Link {
   /** The key form: kept for the tab, tried at once. */
   useKey(key) {
     if (key === "") return;
-    this.#key = key;
     storeKey(this.address, key);
     this.#refusal = "";
     this.#on.settled();
@@ -120,7 +117,7 @@ export class Link {
   }
 
   #init() {
-    return { api_key: this.#key ?? this.#on.settings().token ?? undefined, ...this.#on.hello() };
+    return { api_key: storedKey(this.address) ?? this.#on.settings().token ?? undefined, ...this.#on.hello() };
   }
 
   #take(frame) {
@@ -169,7 +166,6 @@ export class Link {
 
   /** The key form. With no `refusal`, no key was sent yet. */
   #lock(refusal = "") {
-    this.#key = null;
     storeKey(this.address, null);
     if (refusal) this.#on.trouble({ code: "key_refused", message: refusal });
     else this.#on.hint(words.keyNeeded(this.address));

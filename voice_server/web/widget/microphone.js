@@ -48,7 +48,15 @@ export class Microphone {
       track.stop();
       throw sound.reason;
     }
-    const context = sound.value;
+    try {
+      this.#attach(sound.value, stream, track);
+    } catch (error) {
+      track.stop(); // the context was closed meanwhile
+      throw error;
+    }
+  }
+
+  #attach(context, stream, track) {
     this.#sound.wake();
     track.onended = () => {
       this.close();
@@ -56,13 +64,13 @@ export class Microphone {
     };
     track.onmute = () => this.#on.muted(true);
     track.onunmute = () => this.#on.muted(false);
-    this.#stream = stream;
-    this.#source = context.createMediaStreamSource(stream);
-    this.#node = new AudioWorkletNode(context, "voice-chat-capture", {
+    const source = context.createMediaStreamSource(stream);
+    const node = new AudioWorkletNode(context, "voice-chat-capture", {
       channelCount: 1,
       channelCountMode: "explicit",
       outputChannelCount: [1],
     });
+    [this.#stream, this.#source, this.#node] = [stream, source, node];
     this.#node.port.onmessage = ({ data }) => this.#on.frame(data.pcm, data.level);
     this.#source.connect(this.#node);
     this.#node.connect(context.destination); // it emits silence: some browsers run only what leads somewhere

@@ -170,6 +170,7 @@ export class Session {
   }
 
   say(text) {
+    if (text.trim() === "") return;
     this.#settle();
     this.#speaker.cut();
     const frame = { type: "message", message: text, ...(soundObstacle() && { modalities: ["text"] }) };
@@ -331,7 +332,7 @@ export class Session {
     const { code, message, retryable, stage, turn_id } = frame;
     this.#on.event("error", { code, message, retryable, stage, turn_id });
     if (!turn) this.#notice("error", message, code);
-    if (stage !== "protocol") this.#isThinking = false;
+    if (stage !== "protocol" || turn?.over) this.#isThinking = false;
     this.#change();
   }
 

@@ -62,9 +62,12 @@ export class Speaker {
     this.#receiving = null;
   }
 
-  async close() {
-    this.#node?.port.postMessage({ kind: "close" });
-    this.#node?.disconnect();
+  close() {
+    if (this.#node) {
+      this.#node.port.onmessage = null; // what it has still said is of replies that nobody counts any more
+      this.#node.port.postMessage({ kind: "close" });
+      this.#node.disconnect();
+    }
     this.#node = null;
     this.#waiting = null;
     this.#receiving = null;

@@ -18,6 +18,7 @@ export class Talk {
   #held = null; // push mode: {since, frames, cleared} while the button is down, or until a session takes it
   #streamOpen = false;
   #idleTimer = null;
+  #stops = 0;
   level = 0;
 
   constructor(microphone, handlers) {
@@ -47,14 +48,13 @@ export class Talk {
   async start() {
     this.#isWanted = true;
     if (!(await this.#openMicrophone())) return;
-    if (!this.#isWanted)
-      this.#microphone.close(); // switched off while the browser asked
-    else this.#openStream();
+    this.#openStream();
     this.#on.change();
   }
 
   /** Switches the microphone off, whatever the mode; in open mode what was heard is a turn. */
   stop() {
+    this.#stops += 1;
     clearTimeout(this.#idleTimer);
     if (this.#streamOpen) this.#on.send({ type: "audio_stream_end" });
     this.#streamOpen = false;
@@ -147,10 +147,14 @@ export class Talk {
   }
 
   async #openMicrophone() {
+    const stops = this.#stops;
     try {
       await this.#microphone.open();
-      return true;
+      if (stops === this.#stops) return true;
+      if (!this.#isWanted && !this.#held) this.#microphone.close(); // switched off while the browser asked
+      return false;
     } catch (error) {
+      if (stops !== this.#stops) return false; // nobody waits for it any more
       this.#isWanted = false;
       this.#held = null;
       this.#on.failed(error);

@@ -1,7 +1,7 @@
 /** The element's inside, without words that change. */
 
 const MARKUP = `
-<button class="launcher" part="launcher" type="button" aria-haspopup="dialog" aria-expanded="false" aria-label="Open voice chat">
+<button class="launcher" part="launcher" type="button" aria-expanded="false" aria-label="Open voice chat">
   <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 15a3.5 3.5 0 0 0 3.5-3.5v-5a3.5 3.5 0 0 0-7 0v5A3.5 3.5 0 0 0 12 15Z"/><path d="M5.5 11.5a6.5 6.5 0 0 0 13 0M12 18v3" class="line"/></svg>
 </button>
 <section class="panel" part="panel" aria-label="Voice chat">
