@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import takewhile
 
@@ -16,6 +16,7 @@ from voice_server.providers.base import (
     SttHints,
     Transcriber,
 )
+from voice_server.providers.dropping import drop
 
 MAX_UTTERANCE_S = 3_600  # whoever opens a stream ends it long before; this only bounds memory
 GUESSED_S = 20  # a longer utterance costs too much to hear again and again
@@ -124,7 +125,7 @@ class _Stream:
             )
             return
         self._pcm += pcm
-        if self._call is None and self._is_worth_guessing() and self._owner.may_guess():
+        if self._call is None and self._owner.may_guess() and self._is_worth_guessing():
             self._begin(mark=None)
 
     def flush(self, mark: int) -> None:
@@ -152,9 +153,7 @@ class _Stream:
 
     async def leave(self) -> None:
         if self._call is not None:
-            self._call.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._call
+            await drop(self._call)
         self._heard.put_nowait(None)
 
     def _begin(self, mark: int | None) -> None:

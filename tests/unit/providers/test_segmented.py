@@ -123,6 +123,25 @@ async def test_silence_pushed_after_a_flush_does_not_lose_its_answer() -> None:
         assert ear.heard == [FinalHeard(Transcript("hello"), 1)]
 
 
+async def test_who_is_cancelled_while_leaving_is_cancelled() -> None:
+    transcriber = ScriptedTranscriber()
+    is_leaving = asyncio.Event()
+
+    async def listen() -> None:
+        async with SegmentedSpeechToText(transcriber).open(SttHints()) as stream:
+            stream.flush(1)
+            await settle()
+            is_leaving.set()
+        await asyncio.sleep(3_600)  # the leaving has eaten the cancellation if it comes so far
+
+    listening = asyncio.create_task(listen())
+    await is_leaving.wait()
+    listening.cancel()
+    done, _ = await asyncio.wait({listening}, timeout=5)
+    listening.cancel()
+    assert done and listening.cancelled()
+
+
 async def test_partials_come_with_new_audio_one_at_a_time() -> None:
     transcriber = ScriptedTranscriber()
     async with open_ear(SegmentedSpeechToText(transcriber, partial_every_ms=700)) as ear:

@@ -12,6 +12,7 @@ from voice_server.providers.azure.options import AzureOptions
 from voice_server.providers.azure.recognition import Over, Phrase, Recognition, Supposed, Told
 from voice_server.providers.azure.threads import Threads
 from voice_server.providers.base import FinalHeard, PartialHeard, Transcript
+from voice_server.providers.dropping import drop
 from voice_server.providers.heard import HeardQueue
 
 _SPACELESS = frozenset({"ja", "km", "lo", "my", "th", "yue", "zh", "wuu"})
@@ -61,8 +62,7 @@ class Utterance:
 
     async def leave(self) -> None:
         """Nothing more is told; the SDK stops on a thread, and nobody waits for it."""
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        await drop(self._task)
         self._heard.end()
 
     async def _run(self) -> None:

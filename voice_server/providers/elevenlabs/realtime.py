@@ -9,6 +9,7 @@ from typing import Any
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
 from voice_server.errors import ProviderError, VoiceServerError
 from voice_server.providers.base import FinalHeard, PartialHeard, Transcript
+from voice_server.providers.dropping import drop
 from voice_server.providers.elevenlabs.client import ElevenLabsClient
 from voice_server.providers.elevenlabs.errors import GarbledError, ToldError, elevenlabs_error
 from voice_server.providers.heard import HeardQueue
@@ -58,8 +59,7 @@ class RealtimeUtterance:
 
     async def leave(self) -> None:
         """Drop the socket."""
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        await drop(self._task)
         self._heard.end()
 
     async def _run(self) -> None:
@@ -98,10 +98,7 @@ class RealtimeUtterance:
             try:
                 await self._read()
             finally:
-                sending.cancel()
-                await asyncio.wait({sending})
-                if not sending.cancelled():
-                    sending.exception()  # the reader was told why
+                await drop(sending)  # of its failure the reader was told
         finally:
             connection.websocket.transport.abort()  # the SDK's close would wait for a good-bye
             await connection.close()

@@ -9,6 +9,7 @@ from typing import Any
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
 from voice_server.errors import ProviderError, ProviderUnavailable, VoiceServerError
 from voice_server.providers.base import FinalHeard, PartialHeard, Transcript
+from voice_server.providers.dropping import drop
 from voice_server.providers.google.errors import google_error, status_of
 from voice_server.providers.google.leg import Leg, join
 from voice_server.providers.google.recognizer import Recognizer, Result
@@ -73,8 +74,7 @@ class Utterance:
 
     async def leave(self) -> None:
         """Cancel the call."""
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        await drop(self._task)
         self._heard.end()
 
     async def _run(self) -> None:
