@@ -1,8 +1,10 @@
 """ElevenLabs by its own SDK, against a fake that speaks its wire: what is ElevenLabs' own."""
 
 import asyncio
+import threading
 from typing import Any
 
+import httpx
 import pytest
 
 from voice_server.errors import ConfigurationError, ProviderError
@@ -11,7 +13,9 @@ from voice_server.fakes.script import PATIENCE_S, Fault, Script
 from voice_server.fakes.spoken import speak
 from voice_server.providers.base import FinalHeard, SttHints, SttStream
 from voice_server.providers.elevenlabs import speech, voice
+from voice_server.providers.elevenlabs.client import ElevenLabsClient
 from voice_server.providers.elevenlabs.errors import ToldError, elevenlabs_error
+from voice_server.providers.elevenlabs.options import ElevenLabsOptions
 
 pytestmark = pytest.mark.wire
 
@@ -48,6 +52,30 @@ async def test_an_utterance_is_committed_before_the_vendor_does_it() -> None:
             stream.flush(1)
             assert (await final(stream, 1)).transcript.text == "word word word"
         await stt.close()
+
+
+async def test_a_client_whose_first_user_gave_up_is_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[httpx.AsyncClient] = []
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    class Noted(httpx.AsyncClient):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self)
+            begun.set()
+            may_go_on.wait(PATIENCE_S)
+
+    monkeypatch.setattr(httpx, "AsyncClient", Noted)
+    client = ElevenLabsClient(ElevenLabsOptions("a-test-key"))
+    first = asyncio.create_task(client.get())
+    await asyncio.to_thread(begun.wait, PATIENCE_S)
+    first.cancel()
+    second = asyncio.create_task(client.get())
+    await asyncio.wait({first})
+    may_go_on.set()
+    await second
+    await client.close()
+    assert made and all(one.is_closed for one in made)
 
 
 async def test_clips_say_how_sure_they_are() -> None:
