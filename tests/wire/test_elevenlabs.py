@@ -44,13 +44,18 @@ async def test_a_word_too_short_to_commit_is_heard_all_the_same() -> None:
         await stt.close()
 
 
-async def test_an_utterance_is_committed_before_the_vendor_does_it() -> None:
-    async with FakeElevenLabs(Script(words=("word",))) as fake:
+@pytest.mark.parametrize(
+    ("language", "word", "heard"), [("en-US", "word", "word word word"), ("ja-JP", "はい", "はいはいはい")]
+)
+async def test_an_utterance_is_committed_before_the_vendor_does_it(
+    language: str, word: str, heard: str
+) -> None:
+    async with FakeElevenLabs(Script(words=(word,))) as fake:
         stt = speech.create(options(fake))
-        async with stt.open(SttHints("en-US")) as stream:
+        async with stt.open(SttHints(language)) as stream:
             stream.push(speak("a" * 3200))  # 128 s
             stream.flush(1)
-            assert (await final(stream, 1)).transcript.text == "word word word"
+            assert (await final(stream, 1)).transcript.text == heard
         await stt.close()
 
 

@@ -13,9 +13,8 @@ from voice_server.providers.azure.recognition import Over, Phrase, Recognition, 
 from voice_server.providers.azure.threads import Threads
 from voice_server.providers.base import FinalHeard, PartialHeard, Transcript
 from voice_server.providers.dropping import drop
-from voice_server.providers.heard import HeardQueue
+from voice_server.providers.heard import HeardQueue, joined
 
-_SPACELESS = frozenset({"ja", "km", "lo", "my", "th", "yue", "zh", "wuu"})
 _MOST_WAITING_S = 330  # the longest clip, and some
 _MOST_WAITING_BYTES = bytes_of_ms(_MOST_WAITING_S * 1000, STT_RATE_HZ)
 
@@ -136,6 +135,4 @@ class Utterance:
         self._heard.put(FinalHeard(Transcript(self._joined(""), self._language, confidence), mark))
 
     def _joined(self, more: str) -> str:
-        space = "" if self._language.split("-")[0].lower() in _SPACELESS else " "
-        texts = [*(phrase.text for phrase in self._phrases), more]
-        return space.join(filter(None, (text.strip() for text in texts)))
+        return joined([*(phrase.text for phrase in self._phrases), more], self._language)

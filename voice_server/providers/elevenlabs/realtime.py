@@ -12,7 +12,7 @@ from voice_server.providers.base import FinalHeard, PartialHeard, Transcript
 from voice_server.providers.dropping import drop
 from voice_server.providers.elevenlabs.client import ElevenLabsClient
 from voice_server.providers.elevenlabs.errors import GarbledError, ToldError, elevenlabs_error
-from voice_server.providers.heard import HeardQueue
+from voice_server.providers.heard import HeardQueue, joined
 from voice_server.providers.registry import import_vendor
 
 _LEAST_COMMIT_BYTES = bytes_of_ms(400, STT_RATE_HZ)  # the vendor refuses to commit less than 300 ms
@@ -167,7 +167,7 @@ class RealtimeUtterance:
         self._heard.put(FinalHeard(Transcript(self._joined(""), self._language), mark))
 
     def _joined(self, more: str) -> str:
-        return " ".join(filter(None, (text.strip() for text in (*self._texts, more))))
+        return joined([*self._texts, more], self._language)
 
 
 def _sdk_error(message: Mapping[str, Any]) -> Exception:

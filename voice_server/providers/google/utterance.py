@@ -11,10 +11,10 @@ from voice_server.errors import ProviderError, ProviderUnavailable, VoiceServerE
 from voice_server.providers.base import FinalHeard, PartialHeard, Transcript
 from voice_server.providers.dropping import drop
 from voice_server.providers.google.errors import google_error, status_of
-from voice_server.providers.google.leg import Leg, join
+from voice_server.providers.google.leg import Leg
 from voice_server.providers.google.recognizer import Recognizer, Result
 from voice_server.providers.google.verdict import Verdict
-from voice_server.providers.heard import HeardQueue
+from voice_server.providers.heard import HeardQueue, joined
 
 MOST_UNSENT_S = 330  # the longest clip, and what was sent in vain
 _MOST_UNSENT_BYTES = bytes_of_ms(MOST_UNSENT_S * 1000, STT_RATE_HZ)
@@ -163,8 +163,8 @@ class Utterance:
         """Until the call ends, or is due for replacement and a pause has come."""
         async for response in call:
             has_final = leg.hear(recognizer.results(response))
-            told = join([result.text for result in [*self._settled, *leg.finals]], self._language)
-            if text := join([told, leg.interim], self._language):
+            told = joined([result.text for result in [*self._settled, *leg.finals]], self._language)
+            if text := joined([told, leg.interim], self._language):
                 self._heard.put(PartialHeard(text))
             if has_final and leg.sent_bytes >= self._rotate_bytes and not leg.is_closed:
                 return
@@ -182,7 +182,7 @@ class Utterance:
     def _answer(self, mark: int) -> None:
         sure = [result.confidence for result in self._settled if result.confidence > 0]
         transcript = Transcript(
-            join([result.text for result in self._settled], self._language),
+            joined([result.text for result in self._settled], self._language),
             self._language,
             sum(sure) / len(sure) if sure else None,
         )

@@ -27,7 +27,6 @@ from voice_server.providers.openai.languages import (
     LANGUAGES,
     detects_language,
     heard_language,
-    iso_language,
     language_fields,
 )
 from voice_server.providers.openai.options import OpenAiOptions
@@ -214,5 +213,4 @@ class RealtimeStream:
             self.heard.put(FinalHeard(Transcript(self._text(), language), mark))
 
     def _text(self) -> str:
-        language = heard_language(self._hints, self._found)
-        return self._items.text(iso_language(SttHints(language)))
+        return self._items.text(heard_language(self._hints, self._found))
