@@ -186,6 +186,9 @@ def test_errors_are_told_in_our_words(
         ({"retry-after": "7"}, 7.0),
         ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
         ({"retry-after": "Fri, 21 Nov 2026 04:00:00 GMT"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "-1"}, None),
         ({}, None),
     ],
 )
