@@ -279,14 +279,15 @@ async def test_a_partial_of_a_clip_that_fails_is_no_loss(fake: FakeOpenAi) -> No
 
 async def test_texts_become_vectors_of_unit_length_in_their_order(fake: FakeOpenAi) -> None:
     provider = embeddings.create(options(fake, embeddings_dimensions=16))
-    texts = ["tea", "", "x" * 100_000, *(f"text {number}" for number in range(300))]
+    texts = ["tea", "", "x" * 100_000, "語" * 8_000, *(f"text {number}" for number in range(300))]
     vectors = await provider.embed(texts)
     await provider.close()
     assert [vector.shape for vector in vectors] == [(16,)] * len(texts)
     assert {float(vector @ vector) for vector in vectors} == {1.0}
-    assert [len(call.raw["input"]) for call in fake.seen.calls] == [128, 128, 47]
+    assert [len(call.raw["input"]) for call in fake.seen.calls] == [32] * 9 + [16]
     assert {call.model for call in fake.seen.calls} == {"text-embedding-3-small"}
-    assert all(0 < len(one) <= 8_000 for call in fake.seen.calls for one in call.raw["input"])
+    # A token is no less than a byte, and 8,191 are taken of a text, 300,000 of all.
+    assert all(0 < len(one.encode()) <= 8_191 for call in fake.seen.calls for one in call.raw["input"])
     assert provider.model == "openai/text-embedding-3-small/16"
 
 
