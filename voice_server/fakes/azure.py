@@ -24,13 +24,12 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from voice_server.fakes.script import RETRY_AFTER_S, Call, Fault, Script, Seen
+from voice_server.fakes.script import RETRY_AFTER_S, STATUS, Call, Fault, Script, Seen
 
 VOICES = (
     ("en-US-AvaNeural", "Ava", "Female", "en-US"),
     ("de-DE-ConradNeural", "Conrad", "Male", "de-DE"),
 )
-_STATUS = {Fault.REJECTED_KEY: 401, Fault.RATE_LIMITED: 429, Fault.BROKEN: 500}
 _WORD_BYTES = 16_000
 _PART_BYTES = 2_400
 _TICKS_PER_S, _BYTES_PER_S, _VOICE_BYTES_PER_S = 10_000_000, 32_000, 48_000
@@ -72,7 +71,7 @@ class FakeAzure:
 
     async def _request(self, connection: ServerConnection, request: Request) -> Response | None:
         is_list = request.path.startswith("/cognitiveservices/voices/list")
-        if (status := _STATUS.get(self.script.fault or Fault.STALL)) is not None:
+        if (status := STATUS.get(self.script.fault or Fault.STALL)) is not None:
             self.seen.begin(Call(_key(request)))
             self.seen.end()
             refusal = connection.respond(HTTPStatus(status), "no")

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from voice_server.fakes.asgi import GARBAGE, STATUS, AsgiFake, Exchange, Link
+from voice_server.fakes.asgi import GARBAGE, AsgiFake, Exchange, Link
 from voice_server.fakes.form import fields_of
-from voice_server.fakes.script import Call, Fault, Script
+from voice_server.fakes.script import STATUS, Call, Fault, Script
 
 LEAST_COMMIT_BYTES = 9_600  # 300 ms at 16 kHz
 _WORD_BYTES = 16_000  # of audio, after which the next word is understood
