@@ -234,12 +234,12 @@ def test_a_batch_says_what_each_stream_would_alone(silero_path: Path) -> None:
     ]
     alone = []
     for stream in streams:
-        states = [vad.initial_state()]
+        states = [VadState()]
         for window in stream:
             probabilities, states = vad.probabilities(window[np.newaxis], states)
             alone.append(float(probabilities[0]))
     together = []
-    states = [vad.initial_state() for _ in streams]
+    states = [VadState() for _ in streams]
     for windows in zip(*streams, strict=True):
         probabilities, states = vad.probabilities(np.stack(windows), states)
         together.append(probabilities)
