@@ -24,7 +24,7 @@ from voice_server.providers.base import (
     ToolUse,
     Transcript,
 )
-from voice_server.providers.openai import embeddings, llm, realtime, stt, tts
+from voice_server.providers.openai import embeddings, llm, stt, tts
 from voice_server.providers.openai.realtime import RealtimeSpeechToText
 
 pytestmark = pytest.mark.wire
@@ -248,18 +248,6 @@ async def test_an_error_event_ends_the_utterance() -> None:
                 await final(stream)
         await made.close()
     assert (failure.value.code, failure.value.stage) == ("provider_rate_limited", "stt")
-
-
-async def test_nobody_can_speak_for_ever(
-    recogniser: RealtimeSpeechToText, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    minute = quiet(60_000)
-    monkeypatch.setattr(realtime, "_MOST_AUDIO_BYTES", 5 * len(minute))
-    with pytest.raises(ProviderError, match="without a pause"):
-        async with recogniser.open(ENGLISH) as stream:
-            for _ in range(6):
-                stream.push(minute)
-            await final(stream)
 
 
 async def test_a_partial_of_a_clip_that_fails_is_no_loss(fake: FakeOpenAi) -> None:

@@ -18,13 +18,11 @@ from voice_server.providers.base import (
 )
 from voice_server.providers.dropping import drop
 
-MAX_UTTERANCE_S = 3_600  # whoever opens a stream ends it long before; this only bounds memory
 GUESSED_S = 20  # a longer utterance costs too much to hear again and again
 _SILENCE_DBFS = -50.0
 _FADED_DB = 15.0
 _TAIL_BYTES, _LATELY_BYTES = bytes_of_ms(100, STT_RATE_HZ), bytes_of_ms(1_000, STT_RATE_HZ)
 _GUESSED_BYTES = bytes_of_ms(GUESSED_S * 1000, STT_RATE_HZ)
-_MAX_UTTERANCE_BYTES = bytes_of_ms(MAX_UTTERANCE_S * 1000, STT_RATE_HZ)
 
 
 class SegmentedSpeechToText:
@@ -104,7 +102,6 @@ class _Stream:
         self._owner = owner
         self._hints = hints
         self._pcm = bytearray()
-        self._given_up = False
         self._guessed_bytes = 0
         self._guessed, self._steady = "", ""  # the last partial, and as much as two in a row agreed on
         self._call: asyncio.Task[None] | None = None
@@ -112,18 +109,6 @@ class _Stream:
         self._heard: asyncio.Queue[PartialHeard | FinalHeard | ProviderError | None] = asyncio.Queue()
 
     def push(self, pcm: bytes) -> None:
-        if self._given_up:
-            return
-        if len(self._pcm) + len(pcm) > _MAX_UTTERANCE_BYTES:
-            self._given_up = True
-            self._heard.put_nowait(
-                ProviderError(
-                    f"somebody has been speaking for more than {MAX_UTTERANCE_S} s without a pause; "
-                    "the utterance was given up.",
-                    stage="stt",
-                )
-            )
-            return
         self._pcm += pcm
         if self._call is None and self._owner.may_guess() and self._is_worth_guessing():
             self._begin(mark=None)

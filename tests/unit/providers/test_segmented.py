@@ -6,7 +6,6 @@ import pytest
 
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
 from voice_server.errors import ProviderError
-from voice_server.providers import segmented
 from voice_server.providers.base import (
     FinalHeard,
     PartialHeard,
@@ -311,15 +310,3 @@ async def test_a_long_utterance_is_heard_once_at_its_end() -> None:
         ear.stream.flush(1)
         await settle()
         assert [call.urgent for call in transcriber.calls] == [True]
-
-
-async def test_speech_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segmented, "_MAX_UTTERANCE_BYTES", len(silence(60_000)))
-    async with open_ear(SegmentedSpeechToText(ScriptedTranscriber())) as ear:
-        ear.stream.push(silence(60_000))
-        await settle()
-        assert ear.errors == []
-        ear.stream.push(silence(20))
-        ear.stream.push(silence(20))
-        await settle()
-    assert ["without a pause" in error.message for error in ear.errors] == [True]

@@ -16,8 +16,6 @@ from voice_server.providers.google.recognizer import Recognizer, Result
 from voice_server.providers.google.verdict import Verdict
 from voice_server.providers.heard import HeardQueue, joined
 
-MOST_UNSENT_S = 330  # the longest clip, and what was sent in vain
-_MOST_UNSENT_BYTES = bytes_of_ms(MOST_UNSENT_S * 1000, STT_RATE_HZ)
 _MESSAGE_BYTES = 24_000  # Google takes 25 KB
 _PAUSE_WANTED_S = 45.0
 """How long past its time a call may wait for a pause before it is ended in the middle of speech."""
@@ -46,7 +44,6 @@ class Utterance:
         self._rotate_bytes = bytes_of_ms(rotate_after_s * 1000, STT_RATE_HZ)
         self._rotate_now_bytes = self._rotate_bytes + bytes_of_ms(_PAUSE_WANTED_S * 1000, STT_RATE_HZ)
         self._work: deque[bytes | _Flush] = deque()
-        self._unsent_bytes = 0
         self._has_work = asyncio.Event()
         self._settled: list[Result] = []  # of the calls that are over
         self._fruitless_calls = 0
@@ -54,13 +51,7 @@ class Utterance:
         self._task = asyncio.create_task(self._run())
 
     def push(self, pcm: bytes) -> None:
-        for message in _messages(pcm):
-            self._work.append(message)
-        self._unsent_bytes += len(pcm)
-        if self._unsent_bytes > _MOST_UNSENT_BYTES:
-            self._task.cancel()
-            late = f"Google is {MOST_UNSENT_S} s behind the speaker; the utterance was given up."
-            self._heard.end(ProviderError(late, stage="stt"))
+        self._work += _messages(pcm)
         self._has_work.set()
 
     def flush(self, mark: int) -> None:
@@ -137,7 +128,6 @@ class Utterance:
                 self._work.appendleft(_Flush(leg.mark))
         if leg.open_audio:
             self._work.extendleft(reversed(_messages(bytes(leg.open_audio))))
-            self._unsent_bytes += len(leg.open_audio)
         if self._work:
             self._has_work.set()
 
@@ -151,7 +141,6 @@ class Utterance:
                     leg.mark = mark
                     break
                 case pcm:
-                    self._unsent_bytes -= len(pcm)
                     leg.send(pcm)
                     await call.write(recognizer.audio(pcm))
         if leg.mark is None and len(leg.open_audio) < self._rotate_bytes // 2:
