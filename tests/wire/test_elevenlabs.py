@@ -107,6 +107,15 @@ async def test_warm_learns_the_voices_and_puts_the_preferred_first() -> None:
     assert len(fake.seen.calls) == 1
 
 
+async def test_an_account_may_have_many_voices() -> None:
+    async with FakeElevenLabs(Script()) as fake:
+        fake.voices = tuple((f"v{number}", "Ada", "female") for number in range(250))
+        tts = voice.create(options(fake))
+        await tts.warm()
+        await tts.close()
+    assert [one.id for one in tts.capabilities.voices] == [one for one, _, _ in fake.voices]
+
+
 async def test_a_key_that_may_not_list_voices_may_still_speak() -> None:
     async with FakeElevenLabs(Script(fault=Fault.REJECTED_KEY)) as fake:
         tts = voice.create(options(fake))
