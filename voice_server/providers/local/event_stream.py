@@ -38,13 +38,13 @@ class EventServer:
             HttpStatusError: refused.
             OSError, EOFError, ValueError: the connection broke or was cut, or what came is no event stream.
         """
-        if self._is_cut:
-            raise ConnectionAbortedError("the server is being closed")
         reader, writer = await asyncio.open_connection(
             self._address.hostname, self._address.port, limit=_LONGEST_LINE_BYTES
         )
         self._open.add(writer)
         try:
+            if self._is_cut:  # perhaps only while this was connecting
+                raise ConnectionAbortedError("the server is being closed")
             writer.write(self._request(json.dumps(payload).encode()))
             status, headers = await _read_head(reader)
             blocks = _read_body(reader, headers)
