@@ -1,8 +1,10 @@
 """ElevenLabs by its own SDK, against a fake that speaks its wire: what is ElevenLabs' own."""
 
 import asyncio
+import threading
 from typing import Any
 
+import httpx
 import pytest
 
 from voice_server.errors import ConfigurationError, ProviderError
@@ -11,7 +13,9 @@ from voice_server.fakes.script import PATIENCE_S, Fault, Script
 from voice_server.fakes.spoken import speak
 from voice_server.providers.base import FinalHeard, SttHints, SttStream
 from voice_server.providers.elevenlabs import speech, voice
+from voice_server.providers.elevenlabs.client import ElevenLabsClient
 from voice_server.providers.elevenlabs.errors import ToldError, elevenlabs_error
+from voice_server.providers.elevenlabs.options import ElevenLabsOptions
 
 pytestmark = pytest.mark.wire
 
@@ -40,14 +44,43 @@ async def test_a_word_too_short_to_commit_is_heard_all_the_same() -> None:
         await stt.close()
 
 
-async def test_an_utterance_is_committed_before_the_vendor_does_it() -> None:
-    async with FakeElevenLabs(Script(words=("word",))) as fake:
+@pytest.mark.parametrize(
+    ("language", "word", "heard"), [("en-US", "word", "word word word"), ("ja-JP", "はい", "はいはいはい")]
+)
+async def test_an_utterance_is_committed_before_the_vendor_does_it(
+    language: str, word: str, heard: str
+) -> None:
+    async with FakeElevenLabs(Script(words=(word,))) as fake:
         stt = speech.create(options(fake))
-        async with stt.open(SttHints("en-US")) as stream:
+        async with stt.open(SttHints(language)) as stream:
             stream.push(speak("a" * 3200))  # 128 s
             stream.flush(1)
-            assert (await final(stream, 1)).transcript.text == "word word word"
+            assert (await final(stream, 1)).transcript.text == heard
         await stt.close()
+
+
+async def test_a_client_whose_first_user_gave_up_is_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[httpx.AsyncClient] = []
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    class Noted(httpx.AsyncClient):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self)
+            begun.set()
+            may_go_on.wait(PATIENCE_S)
+
+    monkeypatch.setattr(httpx, "AsyncClient", Noted)
+    client = ElevenLabsClient(ElevenLabsOptions("a-test-key"))
+    first = asyncio.create_task(client.get())
+    await asyncio.to_thread(begun.wait, PATIENCE_S)
+    first.cancel()
+    second = asyncio.create_task(client.get())
+    await asyncio.wait({first})
+    may_go_on.set()
+    await second
+    await client.close()
+    assert made and all(one.is_closed for one in made)
 
 
 async def test_clips_say_how_sure_they_are() -> None:
@@ -72,6 +105,15 @@ async def test_warm_learns_the_voices_and_puts_the_preferred_first() -> None:
         await tts.close()
     assert [(one.id, one.name, one.gender) for one in tts.capabilities.voices] == [VOICES[1], VOICES[0]]
     assert len(fake.seen.calls) == 1
+
+
+async def test_an_account_may_have_many_voices() -> None:
+    async with FakeElevenLabs(Script()) as fake:
+        fake.voices = tuple((f"v{number}", "Ada", "female") for number in range(250))
+        tts = voice.create(options(fake))
+        await tts.warm()
+        await tts.close()
+    assert [one.id for one in tts.capabilities.voices] == [one for one, _, _ in fake.voices]
 
 
 async def test_a_key_that_may_not_list_voices_may_still_speak() -> None:

@@ -10,8 +10,8 @@ from voice_server.errors import AudioError
 
 __all__ = ["OggOpusReader", "PageFlag", "ogg_page"]
 
-_MAGIC = b"OggS"
-_HEADER = struct.Struct("<4sBBqIIIB")
+_MAGIC = b"OggS\0"  # with the version: less would be found in more that is no page
+_HEADER = struct.Struct("<5sBqIIIB")
 _CRC_OFFSET = 22
 _PACKET_LIMIT_BYTES = 64 * 1024
 """More than the longest Opus packet. Tags with a cover picture are longer: nobody needs their end."""
@@ -39,7 +39,7 @@ def ogg_page(
 ) -> bytes:
     """One page with one whole packet, of at most 65 024 bytes."""
     lacing = b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255])
-    header = _HEADER.pack(_MAGIC, 0, flags, granule, serial, sequence, 0, len(lacing))
+    header = _HEADER.pack(_MAGIC, flags, granule, serial, sequence, 0, len(lacing))
     page = bytearray(header + lacing + packet)
     page[_CRC_OFFSET : _CRC_OFFSET + 4] = _crc(page).to_bytes(4, "little")
     return bytes(page)
@@ -101,7 +101,7 @@ class OggOpusReader:
             )
         if len(buffer) < _HEADER.size:
             return None
-        _, _, flags, _, serial, _, crc, segments = _HEADER.unpack_from(buffer)
+        _, flags, _, serial, _, crc, segments = _HEADER.unpack_from(buffer)
         body_start = _HEADER.size + segments
         if len(buffer) < body_start:
             return None

@@ -12,6 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from voice_server.audio.format import duration_ms
+
 __all__ = ["CHARS_PER_MS", "Timing", "time_words"]
 
 CHARS_PER_MS = 0.015
@@ -51,7 +53,7 @@ class Timing:
 def time_words(pcm: bytes, rate_hz: int, text: str) -> Timing:
     """When the words of `text` are spoken in `pcm`, PCM16 mono that speaks it and nothing else."""
     words = [(match[0], match.end()) for match in _WORD.finditer(text)]
-    total_ms = len(pcm) / 2 * 1000 / rate_hz
+    total_ms = duration_ms(len(pcm), rate_hz)
     stretches = _stretches(pcm, rate_hz)
     if not words or not stretches:
         return Timing(((total_ms, len(text)),) if total_ms else ())

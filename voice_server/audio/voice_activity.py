@@ -217,7 +217,7 @@ class VoiceDetector:
         is_stirred = self._speaking or self._voiced_ms > 0
         threshold = self._settings.threshold - self._settings.hysteresis * is_stirred
         is_voiced = probability >= threshold
-        edges = self._hear_voice() if is_voiced else self._hear_silence(_WINDOW_MS)
+        edges = self._hear_voice() if is_voiced else self._hear_silence()
         self._quiet_ms = 0.0 if is_voiced or is_loud else self._quiet_ms + _WINDOW_MS
         self._is_resting = self._quiet_ms >= self._settings.rest_ms and not self._speaking
         self._take_up()
@@ -266,8 +266,8 @@ class VoiceDetector:
             edges.append(VoiceEdge(EdgeKind.CONFIRMED, self._judged_ms))
         return edges
 
-    def _hear_silence(self, milliseconds: float) -> list[VoiceEdge]:
-        self._judged_ms += milliseconds
+    def _hear_silence(self) -> list[VoiceEdge]:
+        self._judged_ms += _WINDOW_MS
         if not self._speaking:
             self._voiced_ms = 0.0
             return []

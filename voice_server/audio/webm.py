@@ -4,6 +4,7 @@ Master elements are walked into rather than bounded (a live segment and its clus
 the elements we read are taken whole, and everything else is skipped without being kept.
 """
 
+import re
 from collections.abc import Iterator
 
 from voice_server.audio.opus import OpusHead
@@ -40,7 +41,7 @@ _LIMITS_BYTES = {  # an element of another name or of a greater size is damage
     0x75A1: 64 * _KIB,
     0xA4: 64 * _KIB,
 }
-_RESTARTS = (_EBML.to_bytes(4, "big"), _CLUSTER.to_bytes(4, "big"))
+_RESTART = re.compile(b"|".join(re.escape(one.to_bytes(4, "big")) for one in (_EBML, _CLUSTER)))
 _AUDIO_TRACK = 2
 _LACING_BITS = 0x06
 _UNKNOWN_SIZE = -1
@@ -164,8 +165,10 @@ class WebmOpusReader:
 
     def _resynchronise(self) -> None:
         """Drop at least a byte, and what comes before the next place where one can begin to read."""
-        places = [place for start in _RESTARTS if (place := self._buffer.find(start, 1)) > 0]
-        del self._buffer[: min(places) if places else max(1, len(self._buffer) - 3)]
+        # In one search for both: one of them may be everywhere, and the other nowhere.
+        found = _RESTART.search(self._buffer, 1)
+        end = found.start() if found is not None else max(1, len(self._buffer) - 3)
+        del found, self._buffer[:end]  # a match holds on to what it was found in
 
     def _read(self, identity: int, content: bytes) -> OpusHead | bytes | None:
         if identity == _TRACK_ENTRY:

@@ -147,7 +147,8 @@ class Caller(asyncio.Protocol):
         if end < 0:
             return False
         if not self._unread.startswith(b"HTTP/1.1 101"):
-            self.ready.set_exception(ConnectionError(bytes(self._unread[:end]).decode()))
+            if not self.ready.done():  # its body may come later
+                self.ready.set_exception(ConnectionError(bytes(self._unread[:end]).decode()))
             return False
         del self._unread[: end + 4]
         self._is_open = True

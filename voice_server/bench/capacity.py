@@ -168,8 +168,10 @@ async def _serving(
             os.sched_setaffinity(process.pid, {min(allowed)})
             os.sched_setaffinity(0, {max(allowed)})
         assert process.stdout is not None
-        async with asyncio.timeout(_START_S):
-            line = await process.stdout.readline()
+        try:
+            line = await asyncio.wait_for(process.stdout.readline(), _START_S)
+        except TimeoutError:
+            line = b""
         if not line:
             raise ConfigurationError("The server that was to be measured did not start; its words are above.")
         yield process, json.loads(line)

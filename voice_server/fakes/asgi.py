@@ -10,11 +10,9 @@ from typing import Any, Self
 
 import uvicorn
 
-from voice_server.fakes.script import PATIENCE_S, RETRY_AFTER_S, Call, Fault, Script, Seen
+from voice_server.fakes.script import PATIENCE_S, RETRY_AFTER_S, STATUS, Call, Fault, Script, Seen
 
 GARBAGE = b"<html><body>Welcome to the router.</body></html>"
-STATUS = {Fault.REJECTED_KEY: 401, Fault.RATE_LIMITED: 429, Fault.BROKEN: 500}
-"""The faults that are told by an HTTP status."""
 
 Asgi = dict[str, Any]
 

@@ -24,14 +24,14 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from voice_server.fakes.script import RETRY_AFTER_S, Call, Fault, Script, Seen
+from voice_server.fakes.script import RETRY_AFTER_S, STATUS, Call, Fault, Script, Seen
 
 VOICES = (
     ("en-US-AvaNeural", "Ava", "Female", "en-US"),
     ("de-DE-ConradNeural", "Conrad", "Male", "de-DE"),
 )
-_STATUS = {Fault.REJECTED_KEY: 401, Fault.RATE_LIMITED: 429, Fault.BROKEN: 500}
 _WORD_BYTES = 16_000
+_SILENCE_BYTES = 320_000  # of audio without another word, after which it is said that nobody spoke
 _PART_BYTES = 2_400
 _TICKS_PER_S, _BYTES_PER_S, _VOICE_BYTES_PER_S = 10_000_000, 32_000, 48_000
 _WORD = re.compile(r"(\w+)|[^\w\s]")
@@ -72,7 +72,7 @@ class FakeAzure:
 
     async def _request(self, connection: ServerConnection, request: Request) -> Response | None:
         is_list = request.path.startswith("/cognitiveservices/voices/list")
-        if (status := _STATUS.get(self.script.fault or Fault.STALL)) is not None:
+        if (status := STATUS.get(self.script.fault or Fault.STALL)) is not None:
             self.seen.begin(Call(_key(request)))
             self.seen.end()
             refusal = connection.respond(HTTPStatus(status), "no")
@@ -115,6 +115,7 @@ class _Recognition:
         self._call = Call(_key(socket.request), language=language)
         self._turn = ""
         self._bytes = 0
+        self._told_bytes = 0
         self._words = 0
         self._is_owed = False
 
@@ -123,7 +124,7 @@ class _Recognition:
         if path != "audio":
             return True
         if turn != self._turn:
-            self._turn, self._bytes, self._words = turn, 0, 0
+            self._turn, self._bytes, self._told_bytes, self._words = turn, 0, 0, 0
             self._seen.begin(self._call)
             self._is_owed = True
             if self._script.fault is not Fault.HANG:
@@ -144,6 +145,8 @@ class _Recognition:
             if self._script.fault is Fault.DROP:
                 self._end()
                 return False
+        if self._script.fault is None and self._bytes - self._told_bytes > _SILENCE_BYTES:
+            await self._hear_nobody()
         if not body:
             await self._finish()
         return True
@@ -156,6 +159,12 @@ class _Recognition:
     @property
     def _ticks(self) -> int:
         return self._bytes * _TICKS_PER_S // _BYTES_PER_S
+
+    async def _hear_nobody(self) -> None:
+        offset = self._told_bytes * _TICKS_PER_S // _BYTES_PER_S
+        self._told_bytes = self._bytes
+        silence = {"RecognitionStatus": "InitialSilenceTimeout", "DisplayText": "", "NBest": []}
+        await self._say("speech.phrase", {**silence, "Offset": offset, "Duration": self._ticks - offset})
 
     async def _finish(self) -> None:
         best = {"Confidence": 0.9, "Lexical": "", "ITN": "", "MaskedITN": "", "Display": self._script.text}

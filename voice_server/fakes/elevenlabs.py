@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from voice_server.fakes.asgi import GARBAGE, STATUS, AsgiFake, Exchange, Link
+from voice_server.fakes.asgi import GARBAGE, AsgiFake, Exchange, Link
 from voice_server.fakes.form import fields_of
-from voice_server.fakes.script import Call, Fault, Script
+from voice_server.fakes.script import STATUS, Call, Fault, Script
 
 LEAST_COMMIT_BYTES = 9_600  # 300 ms at 16 kHz
 _WORD_BYTES = 16_000  # of audio, after which the next word is understood
@@ -41,11 +41,7 @@ class FakeElevenLabs(AsgiFake):
             case ["v1", "speech-to-text"]:
                 await self._transcribe(exchange)
             case ["v2", "voices"]:
-                voices = [
-                    {"voice_id": voice, "name": name, "labels": {"gender": gender}}
-                    for voice, name, gender in self.voices
-                ]
-                answer = {"voices": voices, "has_more": False, "total_count": len(voices)}
+                answer = self._page(exchange.query)
                 call = Call(_key(exchange.headers), raw={"path": exchange.path})
                 await exchange.play(
                     self.seen, call, self.script, "application/json", _halves(json.dumps(answer).encode())
@@ -59,6 +55,18 @@ class FakeElevenLabs(AsgiFake):
                 await _Contexts(self, link, voice).run()
             case _:
                 await _Scribe(self, link).run()
+
+    def _page(self, query: str) -> dict[str, Any]:
+        wished = parse_qs(query)
+        start = int(wished.get("next_page_token", ["0"])[0])
+        end = start + int(wished["page_size"][0])
+        voices = [
+            {"voice_id": voice, "name": name, "labels": {"gender": gender}}
+            for voice, name, gender in self.voices[start:end]
+        ]
+        has_more = end < len(self.voices)
+        rest = {"has_more": has_more, "next_page_token": str(end) if has_more else None}
+        return {"voices": voices, "total_count": len(self.voices), **rest}
 
     async def _transcribe(self, exchange: Exchange) -> None:
         fields = fields_of(exchange)

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from voice_server.fakes.asgi import GARBAGE, STATUS, AsgiFake, Exchange, Link
+from voice_server.fakes.asgi import GARBAGE, AsgiFake, Exchange, Link
 from voice_server.fakes.form import fields_of
-from voice_server.fakes.script import Call, Fault
+from voice_server.fakes.script import STATUS, Call, Fault
 
 _LEAST_COMMIT_BYTES = 4800  # 100 ms at 24 kHz
 _WORD_BYTES = 24_000  # of audio, after which the next word is understood

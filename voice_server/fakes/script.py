@@ -31,6 +31,10 @@ class Fault(StrEnum):
     STALL = "stall"  # the first piece of the answer comes, and nothing after it
 
 
+STATUS = {Fault.REJECTED_KEY: 401, Fault.RATE_LIMITED: 429, Fault.BROKEN: 500}
+"""The faults that are told by an HTTP status."""
+
+
 @dataclass(slots=True)
 class Script:
     """What a fake answers, whatever the role. Change it while the fake runs.

@@ -104,7 +104,9 @@ class FinalHeard:
 
 
 class SttStream(Protocol):
-    """One utterance. PCM16 mono at 16 kHz goes in by `push`, which never blocks.
+    """One utterance. PCM16 mono at 16 kHz goes in by `push`, which never blocks, and of any length.
+
+    Whoever pushes bounds how much: what has not been sent yet is kept, however long it is.
 
     `flush` asks for a final of everything pushed so far and may be called more than once, when the
     speaker goes on after a pause: the later final holds the whole utterance again. A flush overtaken by a

@@ -2,10 +2,20 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
+from voice_server.core.languages import primary
 from voice_server.errors import VoiceServerError
 from voice_server.providers.base import FinalHeard, PartialHeard
+
+_SPACELESS = frozenset({"cmn", "ja", "km", "lo", "my", "th", "wuu", "yue", "zh"})
+"""Languages written without spaces between words."""
+
+
+def joined(texts: Iterable[str], language: str | None) -> str:
+    """What was heard one after the other, as one text."""
+    space = "" if language is not None and primary(language) in _SPACELESS else " "
+    return space.join(filter(None, (text.strip() for text in texts)))
 
 
 class HeardQueue:

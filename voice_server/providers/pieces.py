@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from voice_server.audio.format import BYTES_PER_SAMPLE
 from voice_server.providers.base import AudioChunk, Marks
+from voice_server.providers.dropping import drop
 
 MOST_AHEAD_BYTES = 1 << 20
 """Audio waiting for a caller who is being paced: 22 s at 24 kHz. Beyond it the vendor waits."""
@@ -31,11 +32,7 @@ async def speak_pieces(text: AsyncIterator[str], synthesise: Synthesise) -> Asyn
             yield chunk
         await filling
     finally:
-        filling.cancel()
-        # A failure of the task has been raised above, or nobody is left to be told.
-        await asyncio.wait({filling})
-        if not filling.cancelled():
-            filling.exception()
+        await drop(filling)  # its failure has been raised above, or nobody is left to be told
 
 
 async def _fill(chunks: "ChunkQueue", text: AsyncIterator[str], synthesise: Synthesise) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import takewhile
 
@@ -18,16 +18,15 @@ from voice_server.providers.base import (
     SttHints,
     Transcriber,
 )
+from voice_server.providers.dropping import drop
 
 log = structlog.get_logger()
 
-MAX_UTTERANCE_S = 3_600  # whoever opens a stream ends it long before; this only bounds memory
 GUESSED_S = 20  # a longer utterance costs too much to hear again and again
 _SILENCE_DBFS = -50.0
 _FADED_DB = 15.0
 _TAIL_BYTES, _LATELY_BYTES = bytes_of_ms(100, STT_RATE_HZ), bytes_of_ms(1_000, STT_RATE_HZ)
 _GUESSED_BYTES = bytes_of_ms(GUESSED_S * 1000, STT_RATE_HZ)
-_MAX_UTTERANCE_BYTES = bytes_of_ms(MAX_UTTERANCE_S * 1000, STT_RATE_HZ)
 
 
 class SegmentedSpeechToText:
@@ -107,7 +106,6 @@ class _Stream:
         self._owner = owner
         self._hints = hints
         self._pcm = bytearray()
-        self._given_up = False
         self._guessed_bytes = 0
         self._guessed, self._steady = "", ""  # the last partial, and as much as two in a row agreed on
         self._call: asyncio.Task[None] | None = None
@@ -115,20 +113,8 @@ class _Stream:
         self._heard: asyncio.Queue[PartialHeard | FinalHeard | VoiceServerError | None] = asyncio.Queue()
 
     def push(self, pcm: bytes) -> None:
-        if self._given_up:
-            return
-        if len(self._pcm) + len(pcm) > _MAX_UTTERANCE_BYTES:
-            self._given_up = True
-            self._heard.put_nowait(
-                ProviderError(
-                    f"somebody has been speaking for more than {MAX_UTTERANCE_S} s without a pause; "
-                    "the utterance was given up.",
-                    stage="stt",
-                )
-            )
-            return
         self._pcm += pcm
-        if self._call is None and self._is_worth_guessing() and self._owner.may_guess():
+        if self._call is None and self._owner.may_guess() and self._is_worth_guessing():
             self._begin(mark=None)
 
     def flush(self, mark: int) -> None:
@@ -156,9 +142,7 @@ class _Stream:
 
     async def leave(self) -> None:
         if self._call is not None:
-            self._call.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._call
+            await drop(self._call)
         self._heard.put_nowait(None)
 
     def _begin(self, mark: int | None) -> None:

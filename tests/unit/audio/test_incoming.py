@@ -1,4 +1,5 @@
 import io
+import time
 from functools import cache
 
 import av
@@ -217,6 +218,15 @@ def test_no_damage_brings_more_than_an_audio_error(
         except AudioError as problem:
             assert problem.code == "bad_audio"
     decoder.finish()
+
+
+def test_garbage_that_looks_like_many_beginnings_costs_no_more_than_its_length() -> None:
+    def work_s(kibibytes: int) -> float:
+        began_s = time.thread_time()
+        problem_of(open_decoder(WEBM), b"\x1a\x45\xdf\xa3" * (256 * kibibytes))
+        return time.thread_time() - began_s
+
+    assert work_s(128) < 24 * work_s(16)  # eight times as much; in its square it would be 64 times
 
 
 @cache

@@ -19,7 +19,7 @@ from voice_server.providers.base import SttHints
 from voice_server.providers.openai import llm, stt, tts
 from voice_server.providers.openai.errors import EventError, openai_error
 from voice_server.providers.openai.items import Items
-from voice_server.providers.openai.languages import iso_language, language_fields
+from voice_server.providers.openai.languages import language_fields
 from voice_server.providers.openai.options import OpenAiOptions
 from voice_server.providers.openai.realtime import RealtimeSpeechToText
 from voice_server.providers.segmented import SegmentedSpeechToText
@@ -186,6 +186,9 @@ def test_errors_are_told_in_our_words(
         ({"retry-after": "7"}, 7.0),
         ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
         ({"retry-after": "Fri, 21 Nov 2026 04:00:00 GMT"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "-1"}, None),
         ({}, None),
     ],
 )
@@ -259,12 +262,12 @@ def test_japanese_is_joined_without_spaces() -> None:
     items = Items()
     items.complete("a", "今日は")
     items.complete("b", "晴れ")
-    assert items.text("ja") == "今日は晴れ"
+    assert items.text("ja-JP") == "今日は晴れ"
 
 
-@pytest.mark.parametrize(("tag", "iso"), [("de-DE", "de"), ("EN", "en"), ("zh-Hant-TW", "zh"), (None, None)])
-def test_the_language_is_shortened(tag: str | None, iso: str | None) -> None:
-    assert iso_language(SttHints(tag)) == iso
+@pytest.mark.parametrize(("tag", "iso"), [("de-DE", "de"), ("EN", "en"), ("zh-Hant-TW", "zh")])
+def test_the_language_is_shortened(tag: str, iso: str) -> None:
+    assert language_fields("whisper-1", SttHints(tag)) == {"language": iso}
 
 
 @pytest.mark.parametrize(

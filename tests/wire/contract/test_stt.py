@@ -54,6 +54,15 @@ async def test_a_flush_is_answered_with_its_mark(case: SttCase) -> None:
 
 
 @each
+async def test_how_long_an_utterance_may_be_is_not_the_vendors_affair(case: SttCase) -> None:
+    """The operator says how long a clip may be; all of it is pushed at once."""
+    async with bench(case) as at, at.provider.open(GERMAN) as stream:
+        stream.push(bytes(bytes_of_ms(400_000, STT_RATE_HZ)))
+        stream.flush(1)
+        assert at.script.text in (await final(stream, 1)).transcript.text
+
+
+@each
 async def test_the_language_is_found_out_by_those_who_say_so(case: SttCase) -> None:
     """And all others understand all the same, when they are not told it."""
     async with bench(case, Script(language="de")) as at:

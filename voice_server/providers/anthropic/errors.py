@@ -4,6 +4,7 @@ from typing import Any
 
 from voice_server.errors import ProviderError, ProviderTimeout, ProviderUnavailable
 from voice_server.providers.registry import import_vendor
+from voice_server.providers.retry_after import retry_after_s
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -75,14 +76,14 @@ def _status(error: Any) -> ProviderError:
                 "Anthropic is asked too often with this key; wait, or raise its rate limits.",
                 code="provider_rate_limited",
                 stage="llm",
-                retry_after_s=_retry_after_s(error.response.headers),
+                retry_after_s=retry_after_s(error.response.headers),
             )
         case ("overloaded_error", _) | (_, 529):
             return ProviderUnavailable(
                 "Anthropic has too much to do just now; wait a little.",
                 code="provider_failed",
                 stage="llm",
-                retry_after_s=_retry_after_s(error.response.headers),
+                retry_after_s=retry_after_s(error.response.headers),
             )
         case (_, status) if 400 <= status < 500:
             return ProviderError(
@@ -106,10 +107,3 @@ def _unreachable() -> ProviderError:
         code="provider_unreachable",
         stage="llm",
     )
-
-
-def _retry_after_s(headers: Any) -> float | None:
-    try:
-        return float(headers.get("retry-after"))
-    except (TypeError, ValueError):
-        return None  # absent, or a date

@@ -13,6 +13,8 @@ from voice_server.providers.azure.options import AzureOptions
 from voice_server.providers.azure.threads import hop
 from voice_server.providers.registry import import_vendor
 
+_TICKS_PER_MS = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Supposed:
@@ -23,9 +25,10 @@ class Supposed:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A phrase, for good."""
+    """A phrase, for good, or a silence. `end_ms`: up to where in the audio nothing more will be told."""
 
     text: str
+    end_ms: float
     confidence: float | None
 
 
@@ -113,4 +116,4 @@ def _phrase(result: Any) -> Phrase:
         confidence = float(json.loads(result.json)["NBest"][0]["Confidence"])
     except (ValueError, LookupError, TypeError):
         confidence = None
-    return Phrase(result.text, confidence)
+    return Phrase(result.text, (result.offset + result.duration) / _TICKS_PER_MS, confidence)

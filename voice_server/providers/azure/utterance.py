@@ -12,11 +12,14 @@ from voice_server.providers.azure.options import AzureOptions
 from voice_server.providers.azure.recognition import Over, Phrase, Recognition, Supposed, Told
 from voice_server.providers.azure.threads import Threads
 from voice_server.providers.base import FinalHeard, PartialHeard, Transcript
-from voice_server.providers.heard import HeardQueue
+from voice_server.providers.dropping import drop
+from voice_server.providers.heard import HeardQueue, joined
 
-_SPACELESS = frozenset({"ja", "km", "lo", "my", "th", "yue", "zh", "wuu"})
-_MOST_WAITING_S = 330  # the longest clip, and some
-_MOST_WAITING_BYTES = bytes_of_ms(_MOST_WAITING_S * 1000, STT_RATE_HZ)
+_PART_BYTES = bytes_of_ms(1_000, STT_RATE_HZ)
+_MOST_UNHEARD_BYTES = bytes_of_ms(65_000, STT_RATE_HZ)
+"""The SDK keeps what no phrase has answered, and fails at 70 to 80 s of it; Azure ends a phrase within 60."""
+_LETS_GO_S = 0.05
+"""So long after it has told of a phrase the SDK has let go of its audio."""
 
 
 class Utterance:
@@ -32,7 +35,6 @@ class Utterance:
         self._threads = threads
         self._language = language
         self._work: deque[bytes | int] = deque()  # audio, and the marks of flushes
-        self._waiting_bytes = 0
         self._told: deque[Told] = deque()
         self._news = asyncio.Event()
         self._phrases: list[Phrase] = []
@@ -40,14 +42,7 @@ class Utterance:
         self._task = asyncio.create_task(self._run())
 
     def push(self, pcm: bytes) -> None:
-        if not pcm:
-            return
-        self._work.append(pcm)
-        self._waiting_bytes += len(pcm)
-        if self._waiting_bytes > _MOST_WAITING_BYTES:
-            self._task.cancel()
-            late = f"Azure is {_MOST_WAITING_S} s behind the speaker; the utterance was given up."
-            self._heard.end(ProviderError(late, stage="stt"))
+        self._work += (pcm[start : start + _PART_BYTES] for start in range(0, len(pcm), _PART_BYTES))
         self._news.set()
 
     def flush(self, mark: int) -> None:
@@ -61,8 +56,7 @@ class Utterance:
 
     async def leave(self) -> None:
         """Nothing more is told; the SDK stops on a thread, and nobody waits for it."""
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        await drop(self._task)
         self._heard.end()
 
     async def _run(self) -> None:
@@ -87,23 +81,19 @@ class Utterance:
         self._told.clear()
         recognition = Recognition(self._options, self._language, self._hear)
         mark: int | None = None
+        written_bytes = heard_bytes = 0
         try:
             await self._threads.run(recognition.begin)
             while True:
-                while self._work and mark is None:
-                    match self._work.popleft():
-                        case bytes() as pcm:
-                            self._waiting_bytes -= len(pcm)
-                            recognition.write(pcm)
-                        case int() as asked:
-                            mark = asked
-                            recognition.finish()
                 while self._told:
                     match self._told.popleft():
                         case Supposed(text):
                             self._heard.put(PartialHeard(self._joined(text)))
                         case Phrase() as phrase:
                             self._phrases.append(phrase)
+                            if written_bytes > _MOST_UNHEARD_BYTES and mark is None:
+                                await asyncio.sleep(_LETS_GO_S)
+                            heard_bytes = bytes_of_ms(phrase.end_ms, STT_RATE_HZ)
                         case Over(error):
                             if error is not None:
                                 raise error
@@ -115,6 +105,17 @@ class Utterance:
                             return
                         case never:
                             assert_never(never)
+                while self._work and mark is None:
+                    match self._work[0]:
+                        case bytes() as pcm if written_bytes + len(pcm) > heard_bytes + _MOST_UNHEARD_BYTES:
+                            break
+                        case bytes() as pcm:
+                            written_bytes += len(pcm)
+                            recognition.write(pcm)
+                        case int() as asked:
+                            mark = asked
+                            recognition.finish()
+                    self._work.popleft()
                 await self._some_news()
         finally:
             recognition.leave()
@@ -136,6 +137,4 @@ class Utterance:
         self._heard.put(FinalHeard(Transcript(self._joined(""), self._language, confidence), mark))
 
     def _joined(self, more: str) -> str:
-        space = "" if self._language.split("-")[0].lower() in _SPACELESS else " "
-        texts = [*(phrase.text for phrase in self._phrases), more]
-        return space.join(filter(None, (text.strip() for text in texts)))
+        return joined([*(phrase.text for phrase in self._phrases), more], self._language)

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from voice_server.providers.elevenlabs.options import ElevenLabsOptions
+from voice_server.providers.lazily import Lazily
 from voice_server.providers.registry import import_vendor
 
 _TIMEOUT_S = 60.0
@@ -11,13 +12,11 @@ _TIMEOUT_S = 60.0
 
 
 class ElevenLabsClient:
-    """Makes the client once, off the loop: the SDK takes a fifth of a second to import."""
+    """An `AsyncElevenLabs`, and the HTTP client of ours that it uses, because it closes none."""
 
     def __init__(self, options: ElevenLabsOptions) -> None:
         self._options = options
-        self._client: Any = None
-        self._http: Any = None
-        self._making = asyncio.Lock()
+        self._made = Lazily(self._make, self._close)
 
     async def get(self) -> Any:
         """An `AsyncElevenLabs`.
@@ -25,25 +24,26 @@ class ElevenLabsClient:
         Raises:
             ConfigurationError: the SDK is not installed.
         """
-        async with self._making:
-            if self._client is None:
-                self._client = await asyncio.to_thread(self._make)
-        return self._client
+        vendor, _ = await self._made.get()
+        return vendor
 
     async def close(self) -> None:
         """Close its connections."""
-        self._client = None
-        if self._http is not None:
-            http, self._http = self._http, None
-            await http.aclose()
+        await self._made.close()
 
-    def _make(self) -> Any:
+    async def _make(self) -> tuple[Any, Any]:
+        return await asyncio.to_thread(self._import)  # the SDK takes a fifth of a second to import
+
+    async def _close(self, made: tuple[Any, Any]) -> None:
+        await made[1].aclose()
+
+    def _import(self) -> tuple[Any, Any]:
         httpx = import_vendor("httpx", extra="elevenlabs")
         vendor = import_vendor("elevenlabs.client", extra="elevenlabs")
-        self._http = httpx.AsyncClient(timeout=_TIMEOUT_S)
+        http = httpx.AsyncClient(timeout=_TIMEOUT_S)
         return vendor.AsyncElevenLabs(
             api_key=self._options.api_key,
             base_url=self._options.base_url,
             timeout=_TIMEOUT_S,
-            httpx_client=self._http,
-        )
+            httpx_client=http,
+        ), http

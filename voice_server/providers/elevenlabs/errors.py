@@ -1,6 +1,5 @@
 """ElevenLabs' errors in our words: the one table."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketExce
 
 from voice_server.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Stage
 from voice_server.providers.registry import import_vendor
+from voice_server.providers.retry_after import retry_after_s
 
 _KEY_REFUSED = frozenset({"auth_error", "unaccepted_terms"})
 _BUSY = frozenset(
@@ -58,7 +58,7 @@ def _status(status: int, headers: Mapping[str, str], detail: str, stage: Stage) 
         case 401 | 403 if detail != "quota_exceeded":
             return _told("auth_error", stage)
         case 401 | 403 | 429:
-            return _told("rate_limited", stage, _seconds(headers.get("retry-after")))
+            return _told("rate_limited", stage, retry_after_s(headers))
         case 400 | 404 | 422:
             return _told("invalid_request", stage)
         case _:
@@ -101,11 +101,3 @@ def _garbled(stage: Stage) -> ProviderError:
 def _detail(body: Any) -> str:
     detail = body.get("detail") if isinstance(body, dict) else None
     return str(detail.get("status", "")) if isinstance(detail, dict) else ""
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        seconds = float(text or "")
-    except ValueError:
-        return None  # a date, or nothing
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -7,18 +7,17 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
-from voice_server.errors import ProviderError, VoiceServerError
+from voice_server.errors import VoiceServerError
 from voice_server.providers.base import FinalHeard, PartialHeard, Transcript
+from voice_server.providers.dropping import drop
 from voice_server.providers.elevenlabs.client import ElevenLabsClient
 from voice_server.providers.elevenlabs.errors import GarbledError, ToldError, elevenlabs_error
-from voice_server.providers.heard import HeardQueue
+from voice_server.providers.heard import HeardQueue, joined
 from voice_server.providers.registry import import_vendor
 
 _LEAST_COMMIT_BYTES = bytes_of_ms(400, STT_RATE_HZ)  # the vendor refuses to commit less than 300 ms
 _MOST_UNCOMMITTED_BYTES = bytes_of_ms(60_000, STT_RATE_HZ)  # at 90 s it commits by itself
 _MESSAGE_BYTES = bytes_of_ms(1_000, STT_RATE_HZ)
-_MOST_UNSENT_S = 330  # the longest clip, and some
-_MOST_UNSENT_BYTES = bytes_of_ms(_MOST_UNSENT_S * 1000, STT_RATE_HZ)
 
 
 class RealtimeUtterance:
@@ -29,7 +28,6 @@ class RealtimeUtterance:
         self._model = model
         self._language = language
         self._work: deque[bytes | int] = deque()  # audio, and the marks of flushes
-        self._unsent_bytes = 0
         self._has_work = asyncio.Event()
         self._uncommitted_bytes = 0
         self._commits: deque[int | None] = deque()  # unanswered; None: ours, for the length of it
@@ -42,11 +40,6 @@ class RealtimeUtterance:
     def push(self, pcm: bytes) -> None:
         for start in range(0, len(pcm), _MESSAGE_BYTES):
             self._work.append(pcm[start : start + _MESSAGE_BYTES])
-        self._unsent_bytes += len(pcm)
-        if self._unsent_bytes > _MOST_UNSENT_BYTES:
-            self._task.cancel()
-            late = f"ElevenLabs is {_MOST_UNSENT_S} s behind the speaker; the utterance was given up."
-            self._heard.end(ProviderError(late, stage="stt"))
         self._has_work.set()
 
     def flush(self, mark: int) -> None:
@@ -58,8 +51,7 @@ class RealtimeUtterance:
 
     async def leave(self) -> None:
         """Drop the socket."""
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        await drop(self._task)
         self._heard.end()
 
     async def _run(self) -> None:
@@ -98,10 +90,7 @@ class RealtimeUtterance:
             try:
                 await self._read()
             finally:
-                sending.cancel()
-                await asyncio.wait({sending})
-                if not sending.cancelled():
-                    sending.exception()  # the reader was told why
+                await drop(sending)  # of its failure the reader was told
         finally:
             connection.websocket.transport.abort()  # the SDK's close would wait for a good-bye
             await connection.close()
@@ -114,7 +103,6 @@ class RealtimeUtterance:
             await self._some_work()
             match self._work.popleft():
                 case bytes() as pcm:
-                    self._unsent_bytes -= len(pcm)
                     await self._send_audio(connection, pcm)
                     if self._uncommitted_bytes >= _MOST_UNCOMMITTED_BYTES:
                         await self._commit(connection, None)
@@ -170,7 +158,7 @@ class RealtimeUtterance:
         self._heard.put(FinalHeard(Transcript(self._joined(""), self._language), mark))
 
     def _joined(self, more: str) -> str:
-        return " ".join(filter(None, (text.strip() for text in (*self._texts, more))))
+        return joined([*self._texts, more], self._language)
 
 
 def _sdk_error(message: Mapping[str, Any]) -> Exception:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from voice_server.core.languages import primary
 from voice_server.providers.base import SpeechToText, SttCapabilities, SttHints, Transcript
 from voice_server.providers.elevenlabs.client import ElevenLabsClient
 from voice_server.providers.elevenlabs.errors import elevenlabs_error
@@ -49,7 +50,7 @@ class ScribeRealtime:
     @asynccontextmanager
     async def open(self, hints: SttHints) -> AsyncIterator[RealtimeUtterance]:
         """Begin one utterance; leaving the context cancels whatever is still running."""
-        utterance = RealtimeUtterance(self._client, self._model, _primary(hints.language))
+        utterance = RealtimeUtterance(self._client, self._model, _scribes(hints.language))
         try:
             yield utterance
         finally:
@@ -82,7 +83,7 @@ class ScribeTranscriber:
                 model_id=self._model,
                 file=("speech.pcm", pcm, "application/octet-stream"),
                 file_format="pcm_s16le_16",
-                language_code=_primary(hints.language),
+                language_code=_scribes(hints.language),
                 tag_audio_events=False,
                 # The SDK's own retry would lose the form's fields.
                 request_options={"max_retries": 0},
@@ -93,9 +94,9 @@ class ScribeTranscriber:
             raise elevenlabs_error(error, "stt") from error
 
 
-def _primary(language: str | None) -> str | None:
+def _scribes(language: str | None) -> str | None:
     """Scribe takes `de`, not `de-DE`."""
-    return language.split("-")[0] if language else None
+    return primary(language) if language else None
 
 
 def _confidence(words: Any) -> float | None:

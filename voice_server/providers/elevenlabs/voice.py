@@ -20,7 +20,7 @@ log = structlog.get_logger()
 _MODEL = "eleven_flash_v2_5"
 _RATE_HZ = 24_000
 _PART_BYTES = 960  # 20 ms: the SDK waits until it has so much
-_MOST_VOICES = 100
+_PAGE_VOICES, _MOST_PAGES = 100, 50
 _NO_RETRIES = {"max_retries": 0}
 
 
@@ -59,8 +59,8 @@ class ElevenLabsTextToSpeech:
         client = await self._client.get()
         self._has_asked_for_voices = True
         try:
-            answer = await client.voices.search(page_size=_MOST_VOICES, request_options=_NO_RETRIES)
-            self._capabilities = self._with_voices(read_voices(answer.voices, self._languages))
+            voices = read_voices(await _all_voices(client), self._languages)
+            self._capabilities = self._with_voices(voices)
         except Exception as error:
             # A key may speak without being allowed to list; if not, the caller is told so.
             code = elevenlabs_error(error, "tts").code
@@ -109,3 +109,17 @@ class ElevenLabsTextToSpeech:
             word_times=self._options.transport == "websocket",
             has_all_voices=are_all,
         )
+
+
+async def _all_voices(client: Any) -> list[Any]:
+    """Those of the account, page by page."""
+    voices: list[Any] = []
+    page: str | None = None
+    for _ in range(_MOST_PAGES):
+        answer = await client.voices.search(
+            page_size=_PAGE_VOICES, next_page_token=page, request_options=_NO_RETRIES
+        )
+        voices += answer.voices
+        if (page := answer.next_page_token) is None:
+            break
+    return voices

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from voice_server.errors import ConfigurationError
 from voice_server.providers.google.options import SCOPE, GoogleOptions
+from voice_server.providers.lazily import Lazily
 from voice_server.providers.registry import import_vendor
 
 
@@ -16,7 +17,7 @@ class GoogleChannel:
     def __init__(self, options: GoogleOptions, service_host: str) -> None:
         self._options = options
         self._service_host = service_host
-        self._opening: asyncio.Task[Any] | None = None
+        self._opened = Lazily(self._open, self._close)
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -30,33 +31,26 @@ class GoogleChannel:
         Raises:
             ConfigurationError: the SDK is not installed, or the credentials cannot be read.
         """
-        if self._opening is None or (self._opening.done() and self._failed()):
-            self._opening = asyncio.create_task(self._open())
-        return await asyncio.shield(self._opening)
+        return await self._opened.get()
 
     async def close(self) -> None:
         """Close it; calls under way are cancelled."""
-        opening, self._opening = self._opening, None
-        if opening is None:
-            return
-        await asyncio.wait({opening})
-        if not opening.cancelled() and opening.exception() is None:
-            await opening.result().close()
+        await self._opened.close()
 
-    def _failed(self) -> bool:
-        assert self._opening is not None
-        return self._opening.cancelled() or self._opening.exception() is not None
+    async def _close(self, channel: Any) -> None:
+        await channel.close()
 
     async def _open(self) -> Any:
         os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its C core writes to stderr past our logging
-        aio = import_vendor("grpc.aio", extra="google")
+        # To import takes a while, and talks must not stutter meanwhile.
+        aio = await asyncio.to_thread(import_vendor, "grpc.aio", extra="google")
         grpc = import_vendor("grpc", extra="google")
         address, has_tls = self._address()
         if not has_tls:
             return aio.insecure_channel(address)
         if self._options.api_key:
             return aio.secure_channel(address, grpc.ssl_channel_credentials())
-        helpers = import_vendor("google.api_core.grpc_helpers_async", extra="google")
+        helpers = await asyncio.to_thread(import_vendor, "google.api_core.grpc_helpers_async", extra="google")
         # Reads files, and may ask the cloud's metadata server.
         credentials = await asyncio.to_thread(self._credentials)
         return helpers.create_channel(address, credentials=credentials)

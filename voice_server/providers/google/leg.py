@@ -3,15 +3,6 @@
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
 from voice_server.providers.google.recognizer import Result
 
-SPACELESS = frozenset({"ja", "km", "lo", "my", "th", "yue", "zh", "cmn"})
-"""Languages written without spaces between words."""
-
-
-def join(texts: list[str], language: str) -> str:
-    """Texts that follow each other, as one."""
-    space = "" if language.split("-")[0].lower() in SPACELESS else " "
-    return space.join(filter(None, (text.strip() for text in texts)))
-
 
 class Leg:
     """What one call was sent and has answered.

@@ -9,14 +9,13 @@ from typing import Any
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
 from voice_server.errors import ProviderError, ProviderUnavailable, VoiceServerError
 from voice_server.providers.base import FinalHeard, PartialHeard, Transcript
+from voice_server.providers.dropping import drop
 from voice_server.providers.google.errors import google_error, status_of
-from voice_server.providers.google.leg import Leg, join
+from voice_server.providers.google.leg import Leg
 from voice_server.providers.google.recognizer import Recognizer, Result
 from voice_server.providers.google.verdict import Verdict
-from voice_server.providers.heard import HeardQueue
+from voice_server.providers.heard import HeardQueue, joined
 
-MOST_UNSENT_S = 330  # the longest clip, and what was sent in vain
-_MOST_UNSENT_BYTES = bytes_of_ms(MOST_UNSENT_S * 1000, STT_RATE_HZ)
 _MESSAGE_BYTES = 24_000  # Google takes 25 KB
 _PAUSE_WANTED_S = 45.0
 """How long past its time a call may wait for a pause before it is ended in the middle of speech."""
@@ -45,7 +44,6 @@ class Utterance:
         self._rotate_bytes = bytes_of_ms(rotate_after_s * 1000, STT_RATE_HZ)
         self._rotate_now_bytes = self._rotate_bytes + bytes_of_ms(_PAUSE_WANTED_S * 1000, STT_RATE_HZ)
         self._work: deque[bytes | _Flush] = deque()
-        self._unsent_bytes = 0
         self._has_work = asyncio.Event()
         self._settled: list[Result] = []  # of the calls that are over
         self._fruitless_calls = 0
@@ -53,13 +51,7 @@ class Utterance:
         self._task = asyncio.create_task(self._run())
 
     def push(self, pcm: bytes) -> None:
-        for message in _messages(pcm):
-            self._work.append(message)
-        self._unsent_bytes += len(pcm)
-        if self._unsent_bytes > _MOST_UNSENT_BYTES:
-            self._task.cancel()
-            late = f"Google is {MOST_UNSENT_S} s behind the speaker; the utterance was given up."
-            self._heard.end(ProviderError(late, stage="stt"))
+        self._work += _messages(pcm)
         self._has_work.set()
 
     def flush(self, mark: int) -> None:
@@ -73,8 +65,7 @@ class Utterance:
 
     async def leave(self) -> None:
         """Cancel the call."""
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        await drop(self._task)
         self._heard.end()
 
     async def _run(self) -> None:
@@ -137,7 +128,6 @@ class Utterance:
                 self._work.appendleft(_Flush(leg.mark))
         if leg.open_audio:
             self._work.extendleft(reversed(_messages(bytes(leg.open_audio))))
-            self._unsent_bytes += len(leg.open_audio)
         if self._work:
             self._has_work.set()
 
@@ -151,7 +141,6 @@ class Utterance:
                     leg.mark = mark
                     break
                 case pcm:
-                    self._unsent_bytes -= len(pcm)
                     leg.send(pcm)
                     await call.write(recognizer.audio(pcm))
         if leg.mark is None and len(leg.open_audio) < self._rotate_bytes // 2:
@@ -163,8 +152,8 @@ class Utterance:
         """Until the call ends, or is due for replacement and a pause has come."""
         async for response in call:
             has_final = leg.hear(recognizer.results(response))
-            told = join([result.text for result in [*self._settled, *leg.finals]], self._language)
-            if text := join([told, leg.interim], self._language):
+            told = joined([result.text for result in [*self._settled, *leg.finals]], self._language)
+            if text := joined([told, leg.interim], self._language):
                 self._heard.put(PartialHeard(text))
             if has_final and leg.sent_bytes >= self._rotate_bytes and not leg.is_closed:
                 return
@@ -182,7 +171,7 @@ class Utterance:
     def _answer(self, mark: int) -> None:
         sure = [result.confidence for result in self._settled if result.confidence > 0]
         transcript = Transcript(
-            join([result.text for result in self._settled], self._language),
+            joined([result.text for result in self._settled], self._language),
             self._language,
             sum(sure) / len(sure) if sure else None,
         )

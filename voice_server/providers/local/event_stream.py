@@ -43,7 +43,7 @@ class EventServer:
         )
         self._open.add(writer)
         try:
-            if self._is_cut:  # asked only now: it may have been while the socket was being opened
+            if self._is_cut:  # perhaps only while this was connecting
                 raise ConnectionAbortedError("the server is being closed")
             writer.write(self._request(json.dumps(payload).encode()))
             status, headers = await _read_head(reader)

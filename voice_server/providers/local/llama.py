@@ -115,8 +115,11 @@ class LlamaLanguageModel:
                 f"the conversation is longer than the {self._options.context_tokens} tokens that the local "
                 "model can read.",
                 stage="llm",
+                retryable=False,
             )
-        return ProviderError("the local language model refused the request.", stage="llm")
+        return ProviderError(
+            "the local language model refused the request.", stage="llm", retryable=error.status >= 500
+        )
 
 
 def _message(message: ChatMessage) -> dict[str, str]:

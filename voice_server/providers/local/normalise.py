@@ -5,6 +5,9 @@ import unicodedata
 
 from voice_server.providers.local.numerals import say_numbers
 
+_ENDLESS = re.compile(r"\S{400}(?=\S)|(?<=\s{40})\s+")
+"""More of a word than anybody reads out, or of nothing: some rules below cost its length in its square."""
+
 _MARKDOWN = (
     (re.compile(r"^\s*```.*$", re.MULTILINE), " "),
     (re.compile(r"!?\[([^\]]*)\]\([^)]*\)"), r"\1"),
@@ -130,7 +133,7 @@ def speakable(text: str) -> str:
 
     Empty when nothing is left to say.
     """
-    text = _unpack_fractions(text)
+    text = _unpack_fractions(_ENDLESS.sub(lambda match: f"{match[0].strip()} ", text))
     for pattern, replacement in _MARKDOWN:
         text = pattern.sub(replacement, text)
     text = _EMAIL.sub(lambda match: _spell_address(match[0]), text)

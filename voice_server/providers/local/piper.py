@@ -5,7 +5,6 @@ import json
 import re
 import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from voice_server.errors import ModelFileError, ProviderError, VoiceServerError
 from voice_server.providers.base import AudioChunk, TtsCapabilities, Voice
+from voice_server.providers.dropping import drop
 from voice_server.providers.local.normalise import speakable
 from voice_server.providers.local.weights import WeightStore
 from voice_server.providers.local.worker import Worker, default_threads
@@ -79,9 +79,7 @@ class PiperTextToSpeech:
                 ahead = asyncio.create_task(self._next(breaths))
                 yield chunk
         finally:
-            ahead.cancel()
-            with suppress(asyncio.CancelledError, VoiceServerError):
-                await ahead
+            await drop(ahead)
             await breaths.aclose()
 
     async def _next(self, breaths: "AsyncGenerator[_Breath, None]") -> AudioChunk | None:

@@ -13,8 +13,8 @@ from voice_server.providers.openai.languages import LANGUAGES
 from voice_server.providers.openai.options import OpenAiOptions
 
 DEFAULT_MODEL = "text-embedding-3-small"
-_MOST_CHARS = 8_000  # well within the 8,191 tokens that are taken
-_MOST_TEXTS = 128
+_MOST_BYTES = 8_000  # 8,191 tokens are taken of a text, and none is less than a byte in any language
+_MOST_TEXTS = 32  # 300,000 tokens of all
 
 
 def create(options: Mapping[str, Any]) -> "OpenAiEmbeddings":
@@ -52,7 +52,7 @@ class OpenAiEmbeddings:
         try:
             answer = await client.embeddings.create(
                 model=self._model,
-                input=[text[:_MOST_CHARS].strip() or "-" for text in texts],  # an empty one is refused
+                input=[_beginning(text) or "-" for text in texts],  # an empty one is refused
                 dimensions=self._dimensions,
                 encoding_format="float",
             )
@@ -63,3 +63,7 @@ class OpenAiEmbeddings:
             return [vector / np.linalg.norm(vector) for vector in vectors]
         except failures() as error:
             raise openai_error(error, "internal", self._options) from error
+
+
+def _beginning(text: str) -> str:
+    return text[:_MOST_BYTES].encode()[:_MOST_BYTES].decode(errors="ignore").strip()

@@ -7,6 +7,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketExce
 from voice_server.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Stage
 from voice_server.providers.openai.options import OpenAiOptions
 from voice_server.providers.registry import import_vendor
+from voice_server.providers.retry_after import retry_after_s
 
 _KEY_REFUSED = frozenset({"invalid_api_key", "authentication_error", "invalid_authentication"})
 _BUSY = frozenset({"rate_limit_exceeded", "rate_limit_error", "requests", "tokens"})
@@ -78,7 +79,7 @@ def _status(status: int, headers: Any, body: Any, stage: Stage, options: OpenAiO
     if status in (401, 403):
         return _key_refused(stage, options)
     if status == 429:
-        return _busy(stage, options, _names(body), _retry_after_s(headers))
+        return _busy(stage, options, _names(body), retry_after_s(headers))
     if status >= 500:
         return _failed(stage, options)
     return _refused(stage, options)
@@ -162,12 +163,3 @@ def _names(body: Any) -> frozenset[str]:
     if not isinstance(body, dict):
         return frozenset()
     return frozenset(name for key in ("code", "type") if isinstance(name := body.get(key), str))
-
-
-def _retry_after_s(headers: Any) -> float | None:
-    for header, divisor in (("retry-after-ms", 1000), ("retry-after", 1)):
-        try:
-            return float(headers.get(header)) / divisor
-        except (TypeError, ValueError):
-            continue  # absent, or a date
-    return None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-_WITHOUT_SPACES = frozenset({"ja", "th", "zh"})
+from voice_server.providers.heard import joined
 
 
 @dataclass(slots=True)
@@ -53,8 +53,7 @@ class Items:
 
     def text(self, language: str | None) -> str:
         """Everything heard so far."""
-        between = "" if language in _WITHOUT_SPACES else " "
-        return between.join(text for item in self._items.values() if (text := item.text.strip()))
+        return joined([item.text for item in self._items.values()], language)
 
     def _has(self, commits: int) -> bool:
         first = self._committed[:commits]

@@ -22,17 +22,13 @@ LANGUAGES = (
 # fmt: on
 
 
-def iso_language(hints: SttHints) -> str | None:
-    """The language as the vendor wants it: `de` of `de-DE`."""
-    return hints.language.partition("-")[0].lower() if hints.language else None
-
-
 def language_fields(model: str, hints: SttHints) -> dict[str, Any]:
     """How the hint is given to this model; nothing where there is none."""
     if hints.languages and _TAKES_SEVERAL.match(model):
         return {"languages": list(dict.fromkeys(primary(tag) for tag in hints.languages))}
-    if (language := iso_language(hints)) is None:
+    if not hints.language:
         return {}
+    language = primary(hints.language)
     return {"languages": [language]} if _TAKES_SEVERAL.match(model) else {"language": language}
 
 

@@ -27,17 +27,14 @@ from voice_server.providers.openai.languages import (
     LANGUAGES,
     detects_language,
     heard_language,
-    iso_language,
     language_fields,
 )
 from voice_server.providers.openai.options import OpenAiOptions
-from voice_server.providers.segmented import MAX_UTTERANCE_S
 
 DEFAULT_MODEL = "gpt-live-transcribe"
 _RATE_HZ = 24_000
 _LEAST_COMMIT_BYTES = bytes_of_ms(100, _RATE_HZ)  # the vendor refuses less
-_MOST_AUDIO_BYTES = bytes_of_ms(MAX_UTTERANCE_S * 1000, STT_RATE_HZ)
-_MOST_APPEND_BYTES = 1 << 18
+_MOST_APPEND_BYTES = 1 << 18  # the vendor takes 15 MiB at once, as base64; and so much is resampled at once
 _SOCKET = {"close_timeout": 1, "max_size": 1 << 20, "compression": None, "ping_interval": None}
 _HEARD = "conversation.item.input_audio_transcription."
 
@@ -93,26 +90,16 @@ class RealtimeStream:
         self.heard = HeardQueue()
         self._items = Items()
         self._resampler = Resampler(STT_RATE_HZ, _RATE_HZ)
-        self._outbox: deque[bytearray | int] = deque()  # audio, and marks; bounded by the longest utterance
+        self._outbox: deque[bytearray | int] = deque()  # audio at 16 kHz, and marks
         self._news = asyncio.Event()
-        self._pushed_bytes = 0
         self._uncommitted_bytes = 0
 
     def push(self, pcm: bytes) -> None:
-        self._pushed_bytes += len(pcm)
-        if self._pushed_bytes > _MOST_AUDIO_BYTES:
-            self.heard.end(
-                ProviderError(
-                    f"somebody has been speaking for more than {MAX_UTTERANCE_S} s without a pause; "
-                    "the utterance was given up.",
-                    stage="stt",
-                )
-            )
-            return
-        self._add(self._resampler.push(pcm))
+        for start in range(0, len(pcm), _MOST_APPEND_BYTES):
+            self._add(pcm[start : start + _MOST_APPEND_BYTES])
+        self._news.set()
 
     def flush(self, mark: int) -> None:
-        self._add(self._resampler.flush())
         self._outbox.append(mark)
         self._news.set()
 
@@ -163,23 +150,20 @@ class RealtimeStream:
         }
 
     def _add(self, pcm: bytes) -> None:
-        if not pcm:
-            return
         last = self._outbox[-1] if self._outbox else None
-        if isinstance(last, bytearray) and len(last) < _MOST_APPEND_BYTES:
+        if isinstance(last, bytearray) and len(last) + len(pcm) <= _MOST_APPEND_BYTES:
             last += pcm
         else:
             self._outbox.append(bytearray(pcm))
-        self._news.set()
 
     async def _send(self, connection: Any) -> Never:
         while True:
             while self._outbox:
                 match self._outbox.popleft():
                     case bytearray() as pcm:
-                        self._uncommitted_bytes += len(pcm)
-                        await connection.input_audio_buffer.append(audio=base64.b64encode(pcm).decode())
+                        await self._append(connection, self._resampler.push(bytes(pcm)))
                     case int(mark):
+                        await self._append(connection, self._resampler.flush())
                         if self._uncommitted_bytes >= _LEAST_COMMIT_BYTES:
                             self._uncommitted_bytes = 0
                             self._items.commit()
@@ -188,6 +172,11 @@ class RealtimeStream:
                         self._answer()
             self._news.clear()
             await self._news.wait()
+
+    async def _append(self, connection: Any, pcm: bytes) -> None:
+        if pcm:
+            self._uncommitted_bytes += len(pcm)
+            await connection.input_audio_buffer.append(audio=base64.b64encode(pcm).decode())
 
     async def _receive(self, connection: Any) -> Never:
         while True:
@@ -214,5 +203,4 @@ class RealtimeStream:
             self.heard.put(FinalHeard(Transcript(self._text(), language), mark))
 
     def _text(self) -> str:
-        language = heard_language(self._hints, self._found)
-        return self._items.text(iso_language(SttHints(language)))
+        return self._items.text(heard_language(self._hints, self._found))
