@@ -1,6 +1,7 @@
 """What stands on the REST port besides sockets."""
 
 import re
+from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -115,6 +116,18 @@ async def test_a_body_that_is_not_said_to_be_json_is_415(kind: str | None) -> No
         answer = await http.post("/api/chat", content=b'{"message": "Hello"}', headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
     assert "application/json" in answer.json()["error"]
+
+
+async def test_a_body_of_unknown_length_is_read_no_further_than_it_may_be() -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b'{"message": "'
+        for _ in range(17):
+            yield b"x" * (1 << 16)
+        yield b'"}'
+
+    async with serving() as served, served.rest() as http:
+        answer = await http.post("/api/chat", content=parts(), headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
 async def test_every_answer_has_an_id_of_its_own() -> None:
