@@ -19,8 +19,9 @@ from voice_server.errors import ConfigurationError, StoreError
 
 BUSY_TIMEOUT_MS = 5_000
 _PASSING = ("08", "25006", "28", "40", "53", "55", "57", "58")
-"""How the SQLSTATE of a trouble begins that is PostgreSQL's own and passes: it starts or stops, is a read-only
-standby, full, or at odds with another writer. Its driver has one class of error for these and for our faults."""
+"""How the SQLSTATE of a trouble begins that is PostgreSQL's own and passes: it starts or stops, is a
+read-only standby, full, or at odds with another writer. Its driver has one class of error for these and for
+our faults."""
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}")
 
 
