@@ -86,7 +86,7 @@ def build_platform(
     return Platform(
         database=database,
         keys=key_ring(settings, database, clock),
-        client_tokens=ClientTokens(clock, settings.client_token_s),
+        client_tokens=ClientTokens(clock, settings.client_token_s, settings.limits.session_max_min * 60),
         voice_streams=VoiceStreams(clock),
         rates=Rates(allowed_requests(settings), settings.redis_url.get_secret_value()),
         meter=meter,

@@ -9,8 +9,7 @@ from voice_server.errors import AuthenticationError, LimitError
 from voice_server.ids import SessionId, new_token
 
 PREFIX = "ct_"
-MOST_OPEN = 10_000
-_RESUMABLE_MS = 24 * 3_600_000.0  # no session may be longer
+MOST_WAITING = 10_000
 
 
 @dataclass(slots=True)
@@ -23,11 +22,17 @@ class _Token:
 
 
 class ClientTokens:
-    """Tokens that were given out. In memory: they are good for a minute, then for their session only."""
+    """Tokens that were given out. In memory: they are good for a minute, then for their session only.
 
-    def __init__(self, clock: Clock, lifetime_s: float) -> None:
+    Args:
+        lifetime_s: how long one waits to be used.
+        session_s: the longest that a session can last.
+    """
+
+    def __init__(self, clock: Clock, lifetime_s: float, session_s: float) -> None:
         self._clock = clock
         self.lifetime_s = lifetime_s
+        self._session_ms = session_s * 1000
         self._tokens: dict[str, _Token] = {}
 
     def issue(self, caller: Caller, user_id: str | None, fixed: Changes, longest_ms: float | None) -> str:
@@ -38,7 +43,7 @@ class ClientTokens:
         """
         now = self._clock.now()
         self._tokens = {text: one for text, one in self._tokens.items() if one.expires_at > now}
-        if len(self._tokens) >= MOST_OPEN:
+        if sum(one.session_id is None for one in self._tokens.values()) >= MOST_WAITING:
             raise LimitError("Too many client tokens are waiting to be used. Try again in a minute.")
         text = PREFIX + new_token()
         bound = replace(caller, user_id=user_id or caller.owner)
@@ -57,5 +62,5 @@ class ClientTokens:
             raise AuthenticationError("This client token is not known or has expired.", code="invalid_token")
         if token.session_id is None:
             token.session_id = session_id
-            token.expires_at = now + (token.longest_ms or _RESUMABLE_MS)
+            token.expires_at = now + min(token.longest_ms or self._session_ms, self._session_ms)
         return replace(token.caller, grant=Grant(token.session_id, token.fixed, token.longest_ms))
