@@ -191,3 +191,7 @@ async def test_minutes_of_audio_a_day_are_bounded() -> None:
         async with raw(served.url) as caller:
             await caller.say(type="init", api_key=key)
             assert (await caller.closed())[0] == 4429
+        body = {"audio": base64.b64encode(clip(speak("more"))).decode()}
+        refused = await http.post("/api/voice/stt", json=body, headers=bearer(key))
+        assert (refused.status_code, refused.json()["code"]) == (429, "audio_minutes")
+        assert int(refused.headers["Retry-After"]) > 0
