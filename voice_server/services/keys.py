@@ -43,7 +43,7 @@ class KeyHolder:
     @property
     def id(self) -> str:
         """A name for it that no key of the database has."""
-        return f"settings:{self.name}"[:64]
+        return f"settings:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
