@@ -114,8 +114,8 @@ def _read_environment() -> dict[str, Any]:
     except SettingsError as error:
         tables = ", ".join(one for one in _table_variables() if "__" not in one)
         raise ConfigurationError(
-            f"A variable of a whole table ({tables}) is not a JSON object. Set its settings one by one instead, "
-            "such as VOICE_SERVER_LIMITS__INIT_S=5."
+            f"A variable of a whole table ({tables}) is not a JSON object. Set its settings one by one "
+            "instead, such as VOICE_SERVER_LIMITS__INIT_S=5."
         ) from error
 
 
