@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
@@ -15,6 +16,8 @@ from voice_server.core.caller import Caller, Tier
 from voice_server.errors import ConfigurationError, LimitError
 
 log = structlog.get_logger()
+
+_SCHEMES = ("redis", "rediss", "unix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ class Rates:
 def _pool_of(url: str) -> Any:
     """Connections to a Redis that are ours to close."""
     try:
+        if urlsplit(url).scheme not in _SCHEMES:  # the library would take it, and reach nobody
+            raise ValueError(url)
         from coredis import ConnectionPool
 
         return ConnectionPool.from_url(url)
