@@ -1,5 +1,6 @@
 """How many REST requests a key may make, by its tier: so many in any minute, so many in any 24 hours."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from voice_server.errors import ConfigurationError, LimitError
 
 log = structlog.get_logger()
 
+_ANSWER_S = 1.0
+_LEFT_ALONE_S = 5.0  # a store that does not answer must not hold up every request
 _SCHEMES = ("redis", "rediss", "unix")
 
 
@@ -52,6 +55,7 @@ class Rates:
             tier: (RateLimitItemPerDay(one.day), RateLimitItemPerMinute(one.minute))
             for tier, one in allowed.items()
         }
+        self._left_alone_until_s = 0.0
         self._pool: Any = None
         options: dict[str, Any] = {}
         if url:
@@ -70,10 +74,19 @@ class Rates:
         """Count a request, or refuse it; and how the caller stands. Without a key there is no limit."""
         if caller.tier is None or caller.key_id is None:
             return None, None
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._left_alone_until_s:
+            return None, None
         try:
-            return await self._take(caller.tier, caller.key_id)
-        except StorageError:
-            log.exception("requests are not counted: the store of their counts does not answer")
+            async with asyncio.timeout(_ANSWER_S):
+                return await self._take(caller.tier, caller.key_id)
+        except (StorageError, TimeoutError) as error:
+            self._left_alone_until_s = now_s + _LEFT_ALONE_S
+            log.error(
+                "requests are not counted for a while: the store of their counts does not answer",
+                reason=repr(error),
+                seconds=_LEFT_ALONE_S,
+            )
             return None, None
 
     async def _take(self, tier: Tier, key: str) -> tuple[RateState | None, LimitError | None]:
