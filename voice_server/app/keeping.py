@@ -47,10 +47,9 @@ async def keeping(
             indexing.cancel()
             for task in watching:
                 task.cancel()
-            with suppress(StoreError):
-                await platform.keys.note_uses()
-                await platform.meter.write()
-                await platform.habits.write()
+            for write in (platform.keys.note_uses, platform.meter.write, platform.habits.write):
+                with suppress(StoreError):
+                    await write()
             await asyncio.wait({indexing})
             platform.journal.close()
             await asyncio.wait({writing}, timeout=WRITTEN_WITHIN_S)

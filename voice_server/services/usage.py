@@ -40,6 +40,7 @@ class Meter:
         self._allowances = allowances
         self._waiting: dict[tuple[str, ...], UsageRecord] = {}
         self._writing: Sequence[UsageRecord] = ()
+        self._one_writes = asyncio.Lock()
 
     @property
     def today(self) -> str:
@@ -155,14 +156,14 @@ class Meter:
         Raises:
             StoreError: the database does not take it; nothing is lost.
         """
-        if self._writing or not self._waiting:
-            return
-        self._writing, self._waiting = tuple(self._waiting.values()), {}
-        try:
-            await self._ledger.add(self._writing)
-        except BaseException:
-            for one in self._writing:
-                self._keep(one)
-            raise
-        finally:
-            self._writing = ()
+        async with self._one_writes:
+            self._writing, self._waiting = tuple(self._waiting.values()), {}
+            try:
+                if self._writing:
+                    await self._ledger.add(self._writing)
+            except BaseException:
+                for one in self._writing:
+                    self._keep(one)
+                raise
+            finally:
+                self._writing = ()
