@@ -85,6 +85,17 @@ async def test_a_tier_s_requests_are_counted_and_refused(window: str, store: str
         assert (await http.get("/api/usage", headers=key)).json()["total"]["requests"] == 3  # refused: none
 
 
+@pytest.mark.parametrize("store", ["memory", "redis"])
+async def test_requests_that_come_together_are_no_more_than_the_limit(store: str) -> None:
+    redis = Redis(serverconfig={"port": "0"}) if store == "redis" else None
+    url = f"unix://{redis.socket_file}" if redis else ""
+    counting = rates.Rates({Tier.FREE: rates.Allowed(5, 100)}, url)
+    caller = Caller("ada", Tier.FREE, key_id="key_1")
+    taken = await asyncio.gather(*(counting.take(caller) for _ in range(20)))
+    assert sum(refusal is None for _, refusal in taken) == 5
+    await counting.close()
+
+
 async def test_a_redis_that_hangs_holds_up_nobody_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "_LEFT_ALONE_S", 0.5)
     redis = Redis(serverconfig={"port": "0"})

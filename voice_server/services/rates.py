@@ -51,7 +51,7 @@ class Rates:
     """
 
     def __init__(self, allowed: Mapping[Tier, Allowed], url: str = "") -> None:
-        self._windows: dict[Tier, tuple[RateLimitItem, ...]] = {
+        self._windows: dict[Tier, tuple[RateLimitItem, RateLimitItem]] = {
             tier: (RateLimitItemPerDay(one.day), RateLimitItemPerMinute(one.minute))
             for tier, one in allowed.items()
         }
@@ -90,9 +90,14 @@ class Rates:
             return None, None
 
     async def _take(self, tier: Tier, key: str) -> tuple[RateState | None, LimitError | None]:
-        windows = self._windows[tier]
-        for window in windows:
-            if not await self._limiter.test(window, key):
+        day, minute = windows = self._windows[tier]
+        # Of requests that come together each is counted as it is granted; what a day refuses counts nowhere.
+        for window, grant in (
+            (day, self._limiter.test),
+            (minute, self._limiter.hit),
+            (day, self._limiter.hit),
+        ):
+            if not await grant(window, key):
                 state = await self._state(window, key)
                 what = "a minute" if isinstance(window, RateLimitItemPerMinute) else "a day"
                 return state, LimitError(
@@ -100,8 +105,6 @@ class Rates:
                     code="rate_limited",
                     retry_after_s=max(state.reset_s, 1.0),
                 )
-        for window in windows:
-            await self._limiter.hit(window, key)
         states = [await self._state(window, key) for window in windows]
         return min(states, key=lambda state: state.remaining), None
 
