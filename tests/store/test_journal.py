@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 
+from tests.postgres import PostgresServer
 from voice_server.clock import Clock, Instant
 from voice_server.core.commands import (
     AssistantHeard,
@@ -24,6 +26,7 @@ from voice_server.errors import StoreError
 from voice_server.ids import ConversationId, MessageId, TurnId
 from voice_server.store.database import Database
 from voice_server.store.journal import StoredJournal
+from voice_server.store.ledger import Line, write_line
 from voice_server.store.tables import ConversationRow, MessageRow
 
 CONVERSATION = ConversationId("conv_1")
@@ -207,6 +210,55 @@ async def test_what_a_full_disk_refuses_is_written_later(tmp_path: Path) -> None
     await writing
     assert len(await said(journal)) == 2
     await database.close()
+
+
+async def test_what_a_read_only_postgresql_refuses_is_written_later(postgres: PostgresServer) -> None:
+    """As a standby is, until it takes over."""
+    url = postgres.new_database()
+    database = Database(url)
+    await database.open()
+    journal = StoredJournal(database, OneDay())
+    async with database.engine.begin() as connection:
+        name = await connection.scalar(text("SELECT current_database()"))
+        await connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    await database.engine.dispose()  # the setting is for new connections
+    writing = asyncio.create_task(journal.run())
+    try:
+        journal.record("anna", CONVERSATION, Began("anna"))
+        with pytest.raises(StoreError):
+            await journal.record("anna", CONVERSATION, user("msg_1", "Hello."))
+        async with database.engine.connect() as connection:
+            await connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE"))
+            await connection.commit()
+            await connection.execute(text(f"ALTER DATABASE {name} RESET default_transaction_read_only"))
+            await connection.commit()
+        await database.engine.dispose()
+        async with asyncio.timeout(30):
+            while journal.is_in_trouble:
+                await asyncio.sleep(0.05)
+        remembered = await journal.open("anna", CONVERSATION)
+        assert [one.text for one in remembered.messages] == ["Hello."]
+    finally:
+        journal.close()
+        await writing
+        await database.close()
+
+
+async def test_an_id_that_no_database_can_hold_is_unknown(journal: StoredJournal) -> None:
+    remembered = await journal.open("anna", "conv\x00")
+    assert remembered.is_unknown
+    assert remembered.is_new
+
+
+async def test_what_was_said_is_in_no_error(database: Database) -> None:
+    with pytest.raises(IntegrityError) as caught:
+        async with database.write() as session:
+            await write_line(session, Line("anna", CONVERSATION, Began("anna"), 0))
+            session.add(
+                MessageRow(conversation_id=CONVERSATION, owner="anna", role="user", content="A secret.")
+            )
+            await session.flush()
+    assert "secret" not in str(caught.value)
 
 
 async def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:

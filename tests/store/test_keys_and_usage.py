@@ -1,7 +1,14 @@
 """Keys and usage, kept in both databases."""
 
+import asyncio
+
 import pytest
 
+from voice_server.clock import LoopClock
+from voice_server.core.caller import Caller, Tier
+from voice_server.core.usage import Use
+from voice_server.services.prices import PriceList
+from voice_server.services.usage import Allowances, Meter
 from voice_server.store.database import Database
 from voice_server.store.keys import KeyRecord, Keys
 from voice_server.store.usage import UsageLedger, UsageRecord
@@ -80,3 +87,20 @@ async def test_usage_adds_up_by_day_key_and_provider(database: Database) -> None
     assert await ledger.spent("a", "2026-01") == pytest.approx(2.5)
     assert await ledger.heard_ms("a", "2026-01-31") == 1_000
     assert await ledger.heard_ms("b", "2026-01-31") == 0
+
+
+async def test_a_report_waits_for_what_is_being_written() -> None:
+    database = Database("sqlite://")
+    await database.open()
+    allowances = Allowances(dict.fromkeys(Tier, 30))
+    meter = Meter(UsageLedger(database), PriceList(), LoopClock(), allowances)
+    meter.record(Caller("anna"), Use("llm", "scripted"))
+    async with database.write():
+        writing = asyncio.create_task(meter.write())
+        await asyncio.sleep(0)
+        reporting = asyncio.create_task(meter.report("anna", "2000-01-01", "3000-01-01", []))
+        await asyncio.sleep(0)
+    await writing
+    (total,) = await reporting
+    assert total.calls == 1
+    await database.close()

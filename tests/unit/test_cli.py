@@ -145,6 +145,8 @@ def test_config_check_fails_where_the_server_would(tmp_path: Path) -> None:
             "VOICE_SERVER_HOST": "0.0.0.0",
             "VOICE_SERVER_MODELS_DIR": str(tmp_path),
             "VOICE_SERVER_RECORDING__FOLDER": "/dev/null/recordings",
+            "VOICE_SERVER_PRICES_FILE": "/nonexistent/prices.toml",
+            "VOICE_SERVER_REDIS_URL": "localhost:6379",
         },
     )
     assert shown.exit_code == 1
@@ -153,9 +155,24 @@ def test_config_check_fails_where_the_server_would(tmp_path: Path) -> None:
         "VOICE_SERVER_API_KEYS",
         "models pull silero-vad",
         "models pull qwen-1.5b",
+        "/nonexistent/prices.toml",
+        "redis_url",
         "cannot start",
     ):
         assert sentence in shown.stderr
+
+
+def test_a_database_is_checked_whoever_has_the_keys() -> None:
+    env = {"VOICE_SERVER_DATABASE_URL": "mysql://host/voice", "VOICE_SERVER_API_KEYS": "our-secret"}
+    shown = run.invoke(commands.cli, ["config", "check"], env=env)
+    assert shown.exit_code == 1
+    assert "database_url is for mysql" in shown.stderr
+
+
+def test_what_was_said_is_printed_as_it_is() -> None:
+    with shared.out.capture() as printed:
+        shared.out.print("A :cat: is [b]here[/b].", markup=False)
+    assert printed.get() == "A :cat: is [b]here[/b].\n"
 
 
 def test_being_open_to_everybody_on_purpose_is_remarked() -> None:

@@ -325,3 +325,36 @@ def test_a_tool_that_is_not_right_is_named_without_its_secrets(
     message = refusal(write(tmp_path, TOOLS.replace(wrong, other)))
     assert sentence in message
     assert "swordfish" not in message and "sesame" not in message
+
+
+def test_no_password_of_an_address_is_shown() -> None:
+    settings = load_settings(None, {"database_url": "postgresql://ada:geheim@host/voice"})
+    shown = {one.name: one.value for one in explain(settings)}
+    assert shown["database_url"] == "postgresql://ada:hidden@host/voice"
+    assert "geheim" not in refusal(overrides={"traces": "ftp://ada:geheim@host/v1"})
+
+
+def test_a_variable_of_a_whole_table_sets_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_SERVER_LIMITS", '{"init_s": 7}')
+    monkeypatch.setenv("VOICE_SERVER_VENDORS__OPENAI", '{"voice": "nova"}')
+    settings = load_settings()
+    assert (settings.limits.init_s, settings.vendors.openai.voice) == (7, "nova")
+    assert unknown_variables() == []
+
+
+@pytest.mark.parametrize(
+    ("public_url", "origin"),
+    [
+        ("wss://voice.example/talk", "https://voice.example"),
+        ("wss://Voice.Example:443", "https://voice.example"),
+        ("http://voice.example:80/", "http://voice.example"),
+        ("https://voice.example:8443", "https://voice.example:8443"),
+    ],
+)
+def test_the_public_origin_is_spelt_as_browsers_do(public_url: str, origin: str) -> None:
+    assert Settings(public_url=public_url).allowed_origins[-1] == origin
+
+
+def test_names_of_keys_that_only_differ_where_an_id_ends_are_refused() -> None:
+    keys = json.dumps([{"key": f"secret-{n}", "name": "n" * 60 + str(n)} for n in range(2)])
+    assert "api_keys" in refusal(overrides={"api_keys": keys})

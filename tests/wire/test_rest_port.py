@@ -1,6 +1,7 @@
 """What stands on the REST port besides sockets."""
 
 import re
+from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -80,6 +81,7 @@ async def test_a_public_address_is_what_clients_are_told() -> None:
         ("DELETE", "/api/health", None, 405, "method_not_allowed"),
         ("POST", "/api/voice/stream", b"{", 400, "invalid_request"),
         ("POST", "/api/voice/stream", b'{"model": 7}', 400, "invalid_request"),
+        ("POST", "/api/voice/stream", b'{"user_id": "a\\u0000"}', 400, "invalid_request"),
         ("POST", "/api/voice/stream", b'{"model": "' + b"x" * (1 << 20) + b'"}', 413, "too_large"),
         ("POST", "/api/v1/chat", b'{"message": "' + b"x" * (1 << 20) + b'"}', 413, "too_large"),
         ("GET", "/api/v1/nothing/here", None, 404, "not_found"),
@@ -115,6 +117,18 @@ async def test_a_body_that_is_not_said_to_be_json_is_415(kind: str | None) -> No
         answer = await http.post("/api/chat", content=b'{"message": "Hello"}', headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
     assert "application/json" in answer.json()["error"]
+
+
+async def test_a_body_of_unknown_length_is_read_no_further_than_it_may_be() -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b'{"message": "'
+        for _ in range(17):
+            yield b"x" * (1 << 16)
+        yield b'"}'
+
+    async with serving() as served, served.rest() as http:
+        answer = await http.post("/api/chat", content=parts(), headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
 async def test_every_answer_has_an_id_of_its_own() -> None:
@@ -209,6 +223,12 @@ async def test_another_site_may_load_the_widget_but_not_call_the_api() -> None:
             assert widget.headers["Content-Type"].startswith("text/javascript")
         api = await http.get("/api/websocket/config", headers=elsewhere)
         assert "Access-Control-Allow-Origin" not in api.headers
+
+
+async def test_a_page_and_its_modules_are_of_one_version() -> None:
+    async with serving() as served, served.rest() as http:
+        for path in ("/", "/page.js", "/widget/element.js", "/dashboard", "/dashboard/modules/api.js"):
+            assert (await http.get(path)).headers["Cache-Control"] == "no-cache", path
 
 
 async def test_a_listed_site_may_call_the_api() -> None:

@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from tests.fakes.scripted import ScriptedLlm, ScriptedTts, spread
 from tests.needed import lacking
 from tests.wire.conftest import start_server
-from tests.wire.rig import eventually, frame_of, raw, serving, wav
+from tests.wire.rig import PATIENCE_S, eventually, frame_of, raw, serving, wav
 from voice_server.client import ConnectionLost, VoiceClient
 from voice_server.client.frames import AudioChunk, AudioStreamEnd, SessionEnded
 from voice_server.core.caller import Caller
@@ -57,6 +57,35 @@ def test_everybody_is_not_served_without_a_key_by_accident() -> None:
     said = refused("--host", "0.0.0.0", "--port", "0", "--rest-port", "0")
     assert "--insecure" in said
     assert "VOICE_SERVER_API_KEYS" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_start_that_waits_for_its_database_can_be_given_up(number: signal.Signals) -> None:
+    is_asked = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        is_asked.set()
+        await reader.read()  # until it gives up
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "voice_server", "serve", "--port", "0", "--rest-port", "0"),
+        env={"VOICE_SERVER_DATABASE_URL": f"postgresql://ada:geheim@127.0.0.1:{port}/voice", **os.environ},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await is_asked.wait()
+            process.send_signal(number)
+            _, said = await process.communicate()
+        assert b"Traceback" not in said
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        silent.close()
 
 
 async def test_a_stop_in_mid_reply_lets_it_finish_and_says_so() -> None:

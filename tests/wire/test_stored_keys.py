@@ -166,7 +166,28 @@ async def test_a_page_of_another_site_cannot_act_on_a_server_without_keys() -> N
         foreign = {"Origin": "https://evil.example"}
         answer = await http.post("/api/keys", json={"name": "mine"}, headers=foreign)
         assert answer.status_code == 403
+        # A site whose name leads here is of the same origin to a browser, and sets cookies as it likes.
+        name = f"evil.example:{served.server.rest_port}"
+        rebound = {"Host": name, "Origin": f"http://{name}", "Cookie": "voice_server_session=mine"}
+        answer = await http.post("/api/keys", json={"name": "mine"}, headers=rebound)
+        assert answer.status_code == 403
+        odd = {"Origin": "http://[", "Cookie": "voice_server_session=mine"}
+        assert (await http.post("/api/keys", json={"name": "mine"}, headers=odd)).status_code == 403
         assert (await http.get("/api/me")).json()["scopes"] == ["voice", "chat", "admin"]
+
+
+async def test_a_page_under_a_name_the_server_does_not_know_acts_for_who_signed_in() -> None:
+    async with serving(api_keys=[ADMIN]) as served, served.rest() as http:
+        cookie = (await signed_in(http, KEY)).partition(";")[0]
+        behind = {"Host": "voice.example", "Origin": "https://voice.example", "Cookie": cookie}
+        assert (await http.post("/api/keys", json={"name": "x"}, headers=behind)).status_code == 200
+
+
+async def test_a_cookie_signs_nobody_in_for_longer() -> None:
+    async with serving(api_keys=[ADMIN]) as served, served.rest() as http:
+        await signed_in(http, KEY)
+        token = http.cookies["voice_server_session"]
+        assert (await http.post("/api/login", json={"api_key": token})).status_code == 401
 
 
 # ── Client tokens ────────────────────────────────────────────────────────────────────────────────

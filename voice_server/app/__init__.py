@@ -1,6 +1,7 @@
 """The only place that wires: settings become providers, sessions and the two servers."""
 
 from voice_server.app.access import check_exposure, has_stored_keys, key_ring, tls_context
+from voice_server.app.platform import prices_of, rates_of
 from voice_server.app.providers import (
     chained,
     default_choice,
@@ -21,6 +22,8 @@ __all__ = [
     "load_catalogue",
     "load_embeddings",
     "load_tools",
+    "prices_of",
     "provider_options",
+    "rates_of",
     "tls_context",
 ]

@@ -15,7 +15,7 @@ from voice_server.services.discovery import Discovery
 from voice_server.services.habits import StoredHabits
 from voice_server.services.indexer import Indexer
 from voice_server.services.keys import KeyRing
-from voice_server.services.prices import load_prices
+from voice_server.services.prices import PriceList, load_prices
 from voice_server.services.rates import Rates
 from voice_server.services.search import Search, Semantics
 from voice_server.services.speech import Speech
@@ -57,6 +57,24 @@ class Platform:
     discovery: Discovery
 
 
+def prices_of(settings: Settings) -> PriceList:
+    """What providers cost.
+
+    Raises:
+        ConfigurationError: `prices_file` is no list of prices.
+    """
+    return load_prices(settings.prices_file or packaged_file("prices.toml"))
+
+
+def rates_of(settings: Settings) -> Rates:
+    """Who counts requests.
+
+    Raises:
+        ConfigurationError: `redis_url` cannot be used.
+    """
+    return Rates(allowed_requests(settings), settings.redis_url.get_secret_value())
+
+
 def build_platform(
     settings: Settings,
     catalogue: Catalogue,
@@ -73,8 +91,7 @@ def build_platform(
         ConfigurationError: prices or a key that cannot be used.
     """
     database = Database(settings.database)
-    prices = load_prices(settings.prices_file or packaged_file("prices.toml"))
-    meter = Meter(UsageLedger(database), prices, clock, allowances(settings))
+    meter = Meter(UsageLedger(database), prices_of(settings), clock, allowances(settings))
     conversations = ConversationStore(database, clock)
     packaged_templates = read_templates(packaged_file("templates.toml").read_text("utf-8"))
     templates = Templates(packaged_templates, TemplateStore(database, clock))
@@ -86,9 +103,9 @@ def build_platform(
     return Platform(
         database=database,
         keys=key_ring(settings, database, clock),
-        client_tokens=ClientTokens(clock, settings.client_token_s, settings.limits.session_max_min * 60_000),
+        client_tokens=ClientTokens(clock, settings.client_token_s, settings.limits.session_max_min * 60),
         voice_streams=VoiceStreams(clock),
-        rates=Rates(allowed_requests(settings), settings.redis_url.get_secret_value()),
+        rates=rates_of(settings),
         meter=meter,
         journal=StoredJournal(database, clock),
         habits=StoredHabits(HabitStore(database), clock, settings.limits.callers_remembered),

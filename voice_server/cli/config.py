@@ -1,11 +1,13 @@
 """`voice-server config check`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import typer
 from rich.table import Table
 
 from voice_server import app as wiring
+from voice_server.audio.suppress import open_rnnoise
 from voice_server.cli.shared import ConfigFile, err, run, wide
 from voice_server.core.languages import serves
 from voice_server.errors import ConfigurationError, ModelFileError
@@ -75,33 +77,31 @@ def remarks(settings: Settings) -> Iterator[str]:
 
 def faults_of(settings: Settings) -> Iterator[str]:
     """What keeps the server from starting, or from answering: a sentence with a remedy each."""
-    try:
-        wiring.check_exposure(
-            settings, has_keys=bool(settings.api_keys) or run(wiring.has_stored_keys(settings))
-        )
-    except ConfigurationError as error:
-        yield error.message
-    try:
-        wiring.tls_context(settings)
-    except ConfigurationError as error:
-        yield error.message
-    try:
-        wiring.default_choice(settings, wiring.load_catalogue(settings))
-        wiring.load_embeddings(settings)
-    except ConfigurationError as error:
-        yield error.message
-    try:
-        wiring.load_tools(settings)
-    except ConfigurationError as error:
-        yield error.message
-    try:
-        if settings.recording.folder is not None:
-            make_folder(settings.recording.folder)
-    except ConfigurationError as error:
-        yield error.message
-    store = WeightStore(settings.models_dir)
-    for name in settings.needed_models:
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: _check_database(settings),
+        lambda: wiring.tls_context(settings),
+        lambda: wiring.default_choice(settings, wiring.load_catalogue(settings)),
+        lambda: wiring.load_embeddings(settings),
+        lambda: wiring.load_tools(settings),
+        lambda: wiring.prices_of(settings),
+        lambda: wiring.rates_of(settings),
+        lambda: settings.turn_detection.suppress_noise and open_rnnoise(),
+        lambda: _check_folder(settings),
+        *(partial(WeightStore(settings.models_dir).path, name) for name in settings.needed_models),
+    )
+    for check in checks:
         try:
-            store.path(name)
-        except ModelFileError as error:
+            check()
+        except (ConfigurationError, ModelFileError) as error:
             yield error.message
+
+
+def _check_folder(settings: Settings) -> None:
+    if settings.recording.folder is not None:
+        make_folder(settings.recording.folder)
+
+
+def _check_database(settings: Settings) -> None:
+    """Whether it can be one, and whether strangers would be served from it."""
+    has_keys = run(wiring.has_stored_keys(settings)) or bool(settings.api_keys)
+    wiring.check_exposure(settings, has_keys=has_keys)

@@ -93,12 +93,12 @@ async def _serve_in_chaos(
 
 async def _serve(settings: Settings, catalogue: Catalogue, default: Choice) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     embeddings = wiring.load_embeddings(settings)
     server = wiring.VoiceServer(settings, catalogue, default, embeddings)
     async with server.running():
+        # Only now: until then there is nothing to drain, and a start that hangs must be given up at once.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         welcome = asyncio.create_task(_welcome(server, settings), name="welcome")
         await stop.wait()
         welcome.cancel()

@@ -33,11 +33,12 @@ ServerKey = Annotated[
 
 LONGEST_RECORDING_S = 300.0
 
-out = Console(highlight=False, soft_wrap=True)
+# What people said is printed as it is: `:cat:` stays `:cat:`.
+out = Console(highlight=False, soft_wrap=True, emoji=False)
 """Answers: what another program may want to read."""
-wide = Console(highlight=False, width=1000)
+wide = Console(highlight=False, width=1000, emoji=False)
 """For tables whose words must be whole: an id that is cut short can be used for nothing."""
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 """Everything else."""
 
 _Result = TypeVar("_Result")

@@ -26,8 +26,10 @@ class BodyLimit:
             return
         most = self._most(scope["path"])
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        came = 0
-        has_begun = False
+        if declared.isdigit() and int(declared) > most:
+            await self._refuse(most, scope, receive, send)
+            return
+        came, has_begun = 0, False
 
         async def counted() -> Message:
             nonlocal came
@@ -39,18 +41,22 @@ class BodyLimit:
 
         async def watched(message: Message) -> None:
             nonlocal has_begun
+            if came > most and not has_begun:
+                return  # the framework takes our exception for a body that it cannot read, and says so
             has_begun = True
             await send(message)
 
         try:
-            if declared.isdigit() and int(declared) > most:
-                raise _TooLarge
             await self._app(scope, counted, watched)
         except _TooLarge:
             if has_begun:
                 raise
-            sentence = f"The request body is larger than the {most} bytes that are taken here."
-            await error_answer(scope, sentence, "too_large", 413)(scope, receive, send)
+        if came > most and not has_begun:
+            await self._refuse(most, scope, receive, send)
+
+    async def _refuse(self, most: int, scope: Scope, receive: Receive, send: Send) -> None:
+        sentence = f"The request body is larger than the {most} bytes that are taken here."
+        await error_answer(scope, sentence, "too_large", 413)(scope, receive, send)
 
     def _most(self, path: str) -> int:
         path = path.replace("/api/v1/", "/api/", 1)

@@ -2,7 +2,6 @@
 and for which of its users."""
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 from fastapi import Request
 
@@ -35,9 +34,9 @@ def identifier(
 
     async def identify(request: Request) -> Caller:
         key = bearer_token(request) or request.headers.get("x-api-key") or request.query_params.get("api_key")
-        if not key and request.method not in _SAFE_METHODS:
-            check_origin(request, context.origins)
         caller = await context.keys.identify(key or request.cookies.get(COOKIE))
+        if not key and request.method not in _SAFE_METHODS:
+            check_origin(request, context.origins, has_signed_in=caller.key_id is not None)
         if scope is not None:
             caller.demand(scope)
         if counted:
@@ -58,7 +57,7 @@ def identifier(
     return identify
 
 
-def check_origin(request: Request, origins: tuple[str, ...]) -> None:
+def check_origin(request: Request, origins: tuple[str, ...], *, has_signed_in: bool) -> None:
     """A page of another site must not act with what the browser brings by itself.
 
     Raises:
@@ -67,8 +66,9 @@ def check_origin(request: Request, origins: tuple[str, ...]) -> None:
     origin = request.headers.get("origin")
     if origin is None or origin in origins:
         return
-    # Behind a name we do not know, the page's own origin will do for who has a cookie of that name.
-    if COOKIE in request.cookies and urlsplit(origin).netloc == request.headers.get("host"):
+    # Behind a name we do not know, the page's own origin will do for who has signed in by that name; for
+    # others it will not, because any site can have its name lead to this machine.
+    if has_signed_in and origin.partition("://")[2] == request.headers.get("host"):
         return
     raise ForbiddenError(f"The origin {origin} may not do this. The operator can add it to 'origins'.")
 

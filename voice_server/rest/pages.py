@@ -25,15 +25,19 @@ _DOCS_POLICY = (
     "img-src 'self' data:"
 )
 _EMBEDDABLE = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
-_FRESH = {"Cache-Control": "no-cache"}  # revalidated by ETag, so that a page never runs with an older widget
+_FRESH = {"Cache-Control": "no-cache"}  # revalidated by ETag, so that no page runs with older modules
 
 
-class _Embeddable(StaticFiles):
-    """Files that other sites may load."""
+class _Folder(StaticFiles):
+    """Files with these headers."""
+
+    def __init__(self, directory: Path, headers: dict[str, str]) -> None:
+        super().__init__(directory=directory)
+        self._headers = headers
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
-        response.headers.update(_EMBEDDABLE | _FRESH)
+        response.headers.update(self._headers)
         return response
 
 
@@ -79,9 +83,9 @@ def page_routes(app: FastAPI) -> APIRouter:
         page.headers["Content-Security-Policy"] = _DOCS_POLICY
         return page
 
-    app.mount("/dashboard/modules", StaticFiles(directory=WEB / "dashboard"))
+    app.mount("/dashboard/modules", _Folder(WEB / "dashboard", _FRESH))
     app.mount("/docs/assets", StaticFiles(directory=swagger_ui_bundle.swagger_ui_path))
-    app.mount("/widget", _Embeddable(directory=WEB / "widget"))
+    app.mount("/widget", _Folder(WEB / "widget", _EMBEDDABLE | _FRESH))
     return router
 
 

@@ -42,7 +42,7 @@ def sign_in_routes(context: RestContext) -> APIRouter:
     @router.post("/login")
     async def sign_in(wish: SignIn, request: Request, response: Response) -> WhoAmI:
         """Sign a browser in. The cookie cannot be read by scripts and is not sent from other sites."""
-        check_origin(request, context.origins)
+        check_origin(request, context.origins, has_signed_in=COOKIE in request.cookies)
         caller, token = await context.keys.sign_in(wish.api_key, context.web_session_s)
         response.set_cookie(
             COOKIE,
@@ -57,7 +57,7 @@ def sign_in_routes(context: RestContext) -> APIRouter:
     @router.post("/logout")
     async def sign_out(request: Request, response: Response) -> SignedOut:
         """Sign the browser out."""
-        check_origin(request, context.origins)
+        check_origin(request, context.origins, has_signed_in=COOKIE in request.cookies)
         if token := request.cookies.get(COOKIE):
             await context.keys.sign_out(token)
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")

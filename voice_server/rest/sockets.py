@@ -30,7 +30,7 @@ class StarletteSocket:
         text: str | None = message.get("text")
         content: str | bytes = text if text is not None else message["bytes"]
         if self._stranger_bytes is not None:
-            self._stranger_bytes -= len(content)
+            self._stranger_bytes -= len(content.encode() if isinstance(content, str) else content)
             if self._stranger_bytes < 0:
                 await self.close(1009, "too much before a valid init")
                 raise SocketClosed(is_clean=False)

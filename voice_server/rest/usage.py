@@ -131,7 +131,7 @@ def _span(first: date | None, last: date | None) -> tuple[date, date]:
         first = last
     if not date(1970, 1, 1) <= first <= last <= date(9000, 1, 1) or (last - first).days >= MOST_DAYS:
         raise ProtocolError(
-            f"'from' must be no later than 'to', and at most {MOST_DAYS} days before it.",
+            f"'from' must be no later than 'to', and from the one to the other at most {MOST_DAYS} days.",
             code="invalid_request",
         )
     return first, last

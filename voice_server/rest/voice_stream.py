@@ -3,25 +3,28 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints
 
 from voice_server.core.caller import Caller, Scope
 from voice_server.core.wire import Changes
 from voice_server.rest.context import RestContext
+from voice_server.rest.fields import NO_NUL
 from voice_server.rest.identity import identifier, named_user
 from voice_server.services.voice_streams import LIFETIME_MS
+
+Wish = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)]
 
 
 class VoiceStreamRequest(BaseModel):
     """What is wished for the stream; a name that is not configured is served by the default."""
 
-    user_id: str | None = None
-    model: str | None = None
-    conversation_id: str | None = None
-    stt_model: str = "whisper"
-    tts_model: str = "openai_tts"
-    voice_id: str = "default"
-    language_code: str = "en-US"
+    user_id: Wish | None = None
+    model: Wish | None = None
+    conversation_id: Wish | None = None
+    stt_model: Wish = "whisper"
+    tts_model: Wish = "openai_tts"
+    voice_id: Wish = "default"
+    language_code: Wish = "en-US"
 
 
 class VoiceStreamTicket(BaseModel):

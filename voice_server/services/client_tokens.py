@@ -9,7 +9,7 @@ from voice_server.errors import AuthenticationError, LimitError
 from voice_server.ids import SessionId, new_token
 
 PREFIX = "ct_"
-MOST_OPEN = 10_000
+MOST_WAITING = 10_000
 
 
 @dataclass(slots=True)
@@ -25,13 +25,14 @@ class ClientTokens:
     """Tokens that were given out. In memory: they are good for a minute, then for their session only.
 
     Args:
-        session_ms: how long a session may last.
+        lifetime_s: how long one waits to be used.
+        session_s: the longest that a session can last.
     """
 
-    def __init__(self, clock: Clock, lifetime_s: float, session_ms: float) -> None:
+    def __init__(self, clock: Clock, lifetime_s: float, session_s: float) -> None:
         self._clock = clock
         self.lifetime_s = lifetime_s
-        self._session_ms = session_ms
+        self._session_ms = session_s * 1000
         self._tokens: dict[str, _Token] = {}
 
     def issue(self, caller: Caller, user_id: str | None, fixed: Changes, longest_ms: float | None) -> str:
@@ -42,7 +43,7 @@ class ClientTokens:
         """
         now = self._clock.now()
         self._tokens = {text: one for text, one in self._tokens.items() if one.expires_at > now}
-        if sum(one.session_id is None for one in self._tokens.values()) >= MOST_OPEN:
+        if sum(one.session_id is None for one in self._tokens.values()) >= MOST_WAITING:
             raise LimitError("Too many client tokens are waiting to be used. Try again in a minute.")
         text = PREFIX + new_token()
         bound = replace(caller, user_id=user_id or caller.owner)
@@ -61,5 +62,5 @@ class ClientTokens:
             raise AuthenticationError("This client token is not known or has expired.", code="invalid_token")
         if token.session_id is None:
             token.session_id = session_id
-            token.expires_at = now + (token.longest_ms or self._session_ms)
+            token.expires_at = now + min(token.longest_ms or self._session_ms, self._session_ms)
         return replace(token.caller, grant=Grant(token.session_id, token.fixed, token.longest_ms))

@@ -43,7 +43,7 @@ class KeyHolder:
     @property
     def id(self) -> str:
         """A name for it that no key of the database has."""
-        return f"settings:{self.name}"[:64]
+        return f"settings:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +193,8 @@ class KeyRing:
         caller = await self.identify(key)
         if caller.key_id is None:
             raise AuthenticationError("This server asks nobody for a key: there is nothing to sign in to.")
+        if key.startswith(WEB_PREFIX) and _hashed(key) not in self._of_settings:
+            raise AuthenticationError(INVALID_KEY, code="invalid_api_key")  # a cookie would renew itself
         token = WEB_PREFIX + new_token()
         now_ms = self._now_ms()
         await self._stored.sign_in(_hashed(token), caller.key_id, now_ms, now_ms + round(lifetime_s * 1000))

@@ -1,9 +1,11 @@
 """How many REST requests a key may make, by its tier: so many in any minute, so many in any 24 hours."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
@@ -15,6 +17,10 @@ from voice_server.core.caller import Caller, Tier
 from voice_server.errors import ConfigurationError, LimitError
 
 log = structlog.get_logger()
+
+_ANSWER_S = 1.0
+_LEFT_ALONE_S = 5.0  # a store that does not answer must not hold up every request
+_SCHEMES = ("redis", "rediss", "unix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +51,11 @@ class Rates:
     """
 
     def __init__(self, allowed: Mapping[Tier, Allowed], url: str = "") -> None:
-        self._windows: dict[Tier, tuple[RateLimitItem, ...]] = {
+        self._windows: dict[Tier, tuple[RateLimitItem, RateLimitItem]] = {
             tier: (RateLimitItemPerDay(one.day), RateLimitItemPerMinute(one.minute))
             for tier, one in allowed.items()
         }
+        self._left_alone_until_s = 0.0
         self._pool: Any = None
         options: dict[str, Any] = {}
         if url:
@@ -67,16 +74,30 @@ class Rates:
         """Count a request, or refuse it; and how the caller stands. Without a key there is no limit."""
         if caller.tier is None or caller.key_id is None:
             return None, None
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._left_alone_until_s:
+            return None, None
         try:
-            return await self._take(caller.tier, caller.key_id)
-        except StorageError:
-            log.exception("requests are not counted: the store of their counts does not answer")
+            async with asyncio.timeout(_ANSWER_S):
+                return await self._take(caller.tier, caller.key_id)
+        except (StorageError, TimeoutError) as error:
+            self._left_alone_until_s = now_s + _LEFT_ALONE_S
+            log.error(
+                "requests are not counted for a while: the store of their counts does not answer",
+                reason=repr(error),
+                seconds=_LEFT_ALONE_S,
+            )
             return None, None
 
     async def _take(self, tier: Tier, key: str) -> tuple[RateState | None, LimitError | None]:
-        windows = self._windows[tier]
-        for window in windows:
-            if not await self._limiter.test(window, key):
+        day, minute = windows = self._windows[tier]
+        # Of requests that come together each is counted as it is granted; what a day refuses counts nowhere.
+        for window, grant in (
+            (day, self._limiter.test),
+            (minute, self._limiter.hit),
+            (day, self._limiter.hit),
+        ):
+            if not await grant(window, key):
                 state = await self._state(window, key)
                 what = "a minute" if isinstance(window, RateLimitItemPerMinute) else "a day"
                 return state, LimitError(
@@ -84,8 +105,6 @@ class Rates:
                     code="rate_limited",
                     retry_after_s=max(state.reset_s, 1.0),
                 )
-        for window in windows:
-            await self._limiter.hit(window, key)
         states = [await self._state(window, key) for window in windows]
         return min(states, key=lambda state: state.remaining), None
 
@@ -97,6 +116,8 @@ class Rates:
 def _pool_of(url: str) -> Any:
     """Connections to a Redis that are ours to close."""
     try:
+        if urlsplit(url).scheme not in _SCHEMES:  # the library would take it, and reach nobody
+            raise ValueError(url)
         from coredis import ConnectionPool
 
         return ConnectionPool.from_url(url)

@@ -43,6 +43,10 @@ class Readiness:
             self.stages[stage] = f"failed: {error.message}"
             log.error("stage failed to warm", stage=stage, provider=provider.name, reason=error.message)
             return
+        except Exception:  # of a provider that breaks the rules: the other stages, and who waits, go on
+            self.stages[stage] = "failed: The provider broke."
+            log.exception("stage broke while it warmed", stage=stage, provider=provider.name)
+            return
         self.stages[stage] = "ready"
         took_s = asyncio.get_running_loop().time() - began_s
         log.info("stage warm", stage=stage, provider=provider.name, seconds=round(took_s, 1))

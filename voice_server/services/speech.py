@@ -125,9 +125,12 @@ class Speech:
             ProtocolError: a provider nobody knows, or that a strict server does not replace.
             AudioError: it is no audio.
             TooLargeError: it is too long.
-            LimitError: too much is under way.
+            LimitError: too much is under way, or the caller has had its minutes of speech.
             ProviderError: the provider failed.
         """
+        standing = await self._meter.standing(caller, voice=True)
+        if standing.refusal is not None:
+            raise standing.refusal
         stt = MeteredStt(self._provider("stt", self.listeners, provider), Bill(self._meter, caller))
         with self._counted():
             try:

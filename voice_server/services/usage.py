@@ -12,7 +12,7 @@ from voice_server.core.caller import Caller, Tier
 from voice_server.core.usage import Standing, Use
 from voice_server.errors import LimitError, StoreError
 from voice_server.services.prices import PriceList
-from voice_server.store.usage import UsageLedger, UsageRecord, UsageSum
+from voice_server.store.usage import UsageLedger, UsageRecord, UsageSum, place_of
 
 log = structlog.get_logger()
 
@@ -40,6 +40,7 @@ class Meter:
         self._allowances = allowances
         self._waiting: dict[tuple[str, ...], UsageRecord] = {}
         self._writing: Sequence[UsageRecord] = ()
+        self._one_writes = asyncio.Lock()
 
     @property
     def today(self) -> str:
@@ -63,16 +64,16 @@ class Meter:
             use.characters,
             cost,
         )
-        if len(self._waiting) < _MOST_WAITING or _place(one) in self._waiting:
+        if len(self._waiting) < _MOST_WAITING or place_of(one) in self._waiting:
             self._keep(one)
         else:
             log.error("usage lost", waiting=len(self._waiting))
         return cost
 
     def _keep(self, one: UsageRecord) -> None:
-        if (before := self._waiting.get(_place(one))) is not None:
+        if (before := self._waiting.get(place_of(one))) is not None:
             one = replace(one, **{name: getattr(before, name) + getattr(one, name) for name in _COUNTED})
-        self._waiting[_place(one)] = one
+        self._waiting[place_of(one)] = one
 
     async def standing(self, caller: Caller, *, voice: bool = False) -> Standing:
         """Whether the caller may go on. Where the database does not answer, it may."""
@@ -155,18 +156,14 @@ class Meter:
         Raises:
             StoreError: the database does not take it; nothing is lost.
         """
-        if self._writing or not self._waiting:
-            return
-        self._writing, self._waiting = tuple(self._waiting.values()), {}
-        try:
-            await self._ledger.add(self._writing)
-        except BaseException:
-            for one in self._writing:
-                self._keep(one)
-            raise
-        finally:
-            self._writing = ()
-
-
-def _place(one: UsageRecord) -> tuple[str, ...]:
-    return (one.day, one.owner, one.key, one.stage, one.provider, one.model)
+        async with self._one_writes:
+            self._writing, self._waiting = tuple(self._waiting.values()), {}
+            try:
+                if self._writing:
+                    await self._ledger.add(self._writing)
+            except BaseException:
+                for one in self._writing:
+                    self._keep(one)
+                raise
+            finally:
+                self._writing = ()

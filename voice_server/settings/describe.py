@@ -1,5 +1,6 @@
 """Settings, told to people: their names, what they allow, where a value came from."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from voice_server.settings.model import ApiKey, Settings
+
+_PASSWORD = re.compile(r"(?<=://)([^:@/\s]*):[^@\s]+(?=@)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,11 @@ class Explained:
     name: str
     value: str
     source: str
+
+
+def without_passwords(text: str) -> str:
+    """The text, with no password in the addresses that are in it."""
+    return _PASSWORD.sub(r"\1:hidden", text)
 
 
 def settings_table() -> list[Setting]:
@@ -158,4 +166,4 @@ def _shown(name: str, value: object) -> str:
         case "":
             return "none"
         case plain:
-            return str(plain)
+            return without_passwords(str(plain))

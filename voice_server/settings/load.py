@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from voice_server.errors import ConfigurationError
-from voice_server.settings.describe import Setting, settings_table
+from voice_server.settings.describe import Setting, settings_table, without_passwords
 from voice_server.settings.model import Settings
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -67,13 +67,19 @@ def unknown_variables() -> list[str]:
     A warning, not an error: container platforms put variables of their own beside ours.
     """
     known = {setting.name: setting for setting in settings_table()}
-    variables = {setting.variable for setting in known.values()}
+    variables = {setting.variable for setting in known.values()} | set(_table_variables())
     return [
         f"The environment variable {name} sets nothing. "
         f"Did you mean {_nearest(_name_of(name), known).variable}?"
         for name in sorted(os.environ)
         if name.startswith("VOICE_SERVER_") and name.upper() not in variables
     ]
+
+
+def _table_variables() -> list[str]:
+    """Those that may hold a whole table as JSON, or a table within one."""
+    parents = {setting.variable.rpartition("__")[0] for setting in settings_table()}
+    return sorted(parent for parent in parents if parent)
 
 
 def _name_of(variable: str) -> str:
@@ -106,12 +112,10 @@ def _read_environment() -> dict[str, Any]:
     try:
         return EnvSettingsSource(Settings)()
     except SettingsError as error:
-        tables = sorted({s.name.split(".")[0] for s in settings_table() if "." in s.name})
+        tables = ", ".join(one for one in _table_variables() if "__" not in one)
         raise ConfigurationError(
-            "A variable of a whole table ("
-            + ", ".join(f"VOICE_SERVER_{t.upper()}" for t in tables)
-            + ") is not a "
-            "JSON object. Set its settings one by one instead, such as VOICE_SERVER_LIMITS__INIT_S=5."
+            f"A variable of a whole table ({tables}) is not a JSON object. Set its settings one by one "
+            "instead, such as VOICE_SERVER_LIMITS__INIT_S=5."
         ) from error
 
 
@@ -170,4 +174,5 @@ def _sentence(detail: ErrorDetails, known: Mapping[str, Setting], sources: Mappi
         return f"{where}{entry} is not right{part}: {reason}."
     if setting.is_secret:
         return f"{where} is not {setting.allowed}: {reason}."
-    return f"{where} is {detail['input']!r}, which it does not take: {reason}. It takes {setting.allowed}."
+    given = without_passwords(repr(detail["input"]))
+    return f"{where} is {given}, which it does not take: {reason}. It takes {setting.allowed}."

@@ -47,6 +47,14 @@ LanguageTags = Annotated[tuple[LanguageTag, ...], NoDecode, BeforeValidator(from
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
+def _origin_of(address: str) -> str:
+    """As browsers spell it: in small letters, without the usual port."""
+    url = urlsplit(address)
+    scheme = url.scheme.replace("ws", "http")
+    host = url.netloc.rpartition("@")[2].lower()
+    return f"{scheme}://{host.removesuffix({'http': ':80', 'https': ':443'}[scheme])}"
+
+
 class Tier(StrEnum):
     """What a key may use at once."""
 
@@ -61,9 +69,9 @@ class ApiKey(Table):
     of the server's tools it may use, instead of its tier's."""
 
     key: Annotated[SecretStr, Field(min_length=1)]
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1, max_length=55)]  # with what goes before it, an id of a key
     tier: Tier = Tier.PRO
-    owner: str | None = None
+    owner: Annotated[str | None, Field(max_length=200)] = None
     scopes: tuple[Literal["voice", "chat", "admin"], ...] = ("voice", "chat")
     monthly_budget: Annotated[float | None, Field(gt=0)] = None
     tools: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(from_text)] = None
@@ -239,8 +247,7 @@ class Settings(BaseSettings):
             for name in ("localhost", "127.0.0.1")
         ]
         if self.public_url:
-            url = urlsplit(self.public_url)
-            own.append(f"{url.scheme.replace('ws', 'http')}://{url.netloc}")
+            own.append(_origin_of(self.public_url))
         return tuple(own)
 
     @property

@@ -18,6 +18,10 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from voice_server.errors import ConfigurationError, StoreError
 
 BUSY_TIMEOUT_MS = 5_000
+_PASSING = ("08", "25006", "28", "40", "53", "55", "57", "58")
+"""How the SQLSTATE of a trouble begins that is PostgreSQL's own and passes: it starts or stops, is a
+read-only standby, full, or at odds with another writer. Its driver has one class of error for these and for
+our faults."""
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}")
 
 
@@ -51,8 +55,8 @@ class Database:
             self._anchor = sqlite3.connect(file, uri=True, check_same_thread=False)
             self.url = self.url.set(database=file, query={"uri": "true"})
             options = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
-        try:
-            self.engine = create_async_engine(self.url, **options)
+        try:  # parameters are hidden: they are what somebody said, and errors are logged
+            self.engine = create_async_engine(self.url, hide_parameters=True, **options)
         except ModuleNotFoundError as error:
             raise ConfigurationError(
                 f"database_url needs the package {error.name}: pip install 'voice-server[postgres]'."
@@ -133,11 +137,13 @@ class _told:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        lost = isinstance(error, DBAPIError) and (
-            isinstance(error, OperationalError) or error.connection_invalidated
-        )
-        if lost or isinstance(error, PoolTimeout | OSError):
+        if isinstance(error, PoolTimeout | OSError) or isinstance(error, DBAPIError) and _passes(error):
             raise StoreError("The database does not take this now; it is tried again.") from error
+
+
+def _passes(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return isinstance(error, OperationalError) or error.connection_invalidated or state.startswith(_PASSING)
 
 
 def _with_driver(url: sqlalchemy.URL) -> sqlalchemy.URL:

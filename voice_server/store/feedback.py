@@ -57,6 +57,7 @@ class FeedbackStore:
                 await session.execute(
                     delete(FeedbackRow).where(
                         FeedbackRow.owner == owner,
+                        FeedbackRow.conversation_id == feedback.conversation_id,  # which has an index
                         FeedbackRow.message_id == feedback.message_id,
                         FeedbackRow.user_id == feedback.user_id,
                         FeedbackRow.type != FeedbackType.REPORT,

@@ -51,6 +51,8 @@ class StoredJournal:
         one. Never raises."""
         if wished is None:
             return Remembered(new_conversation_id(), is_new=True)
+        if "\x00" in wished:  # PostgreSQL cannot even be asked for it
+            return Remembered(new_conversation_id(), is_new=True, is_unknown=True)
         try:
             found = await self._find(owner, ConversationId(wished), user_id)
         except StoreError as error:

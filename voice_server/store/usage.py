@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from voice_server.store.database import Database
-from voice_server.store.tables import MessageRow, UsageRow
+from voice_server.store.tables import ConversationRow, MessageRow, UsageRow
 
 _SUMS = ("requests", "audio_ms", "input_tokens", "output_tokens", "characters", "cost")
 GROUPS = ("day", "key", "provider")
@@ -31,6 +31,11 @@ class UsageRecord:
     output_tokens: int = 0
     characters: int = 0
     cost: float = 0.0
+
+
+def place_of(one: UsageRecord) -> tuple[str, ...]:
+    """The row that it is added to. Servers that add to several in this order do not block each other."""
+    return (one.day, one.owner, one.key, one.stage, one.provider, one.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class UsageLedger:
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         keys = [column.name for column in UsageRow.__table__.primary_key]
         async with self._database.write() as session:
-            for record in sorted(records, key=lambda one: (one.day, one.key, one.stage, one.model)):
+            for record in sorted(records, key=place_of):
                 values = {name: getattr(record, name) for name in (*keys, *_SUMS)}
                 made = insert(UsageRow).values(values)
                 added = {name: getattr(UsageRow, name) + made.excluded[name] for name in _SUMS}
@@ -126,8 +131,11 @@ class UsageLedger:
         """When replies to an owner were written, and their `response_ms`; the newest first."""
         wish = (
             select(MessageRow.created_at_ms, MessageRow.timings)
+            .join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
             .where(
-                MessageRow.owner == owner,
+                # By the owner's conversations: messages have no index of owners.
+                ConversationRow.owner == owner,
+                ConversationRow.updated_at_ms >= from_ms,
                 MessageRow.role == "assistant",
                 MessageRow.created_at_ms >= from_ms,
                 MessageRow.created_at_ms < to_ms,

@@ -30,7 +30,8 @@ class Tool(Protocol):
 
 
 class ToolSource(Protocol):
-    """Where tools come from. `open` does not wait for what is elsewhere; `close` frees everything."""
+    """Where tools come from. `open` does not wait for what is elsewhere; `close` frees everything, even
+    of one that was never opened."""
 
     @property
     def tools(self) -> Sequence[Tool]:

@@ -1,5 +1,3 @@
-"""Tokens that were used stand in nobody's way."""
-
 from datetime import UTC, datetime
 
 import pytest
@@ -8,44 +6,53 @@ from voice_server.clock import Instant
 from voice_server.core.caller import Caller
 from voice_server.core.wire import Changes
 from voice_server.errors import AuthenticationError, LimitError
-from voice_server.ids import new_session_id
+from voice_server.ids import SessionId
 from voice_server.services import client_tokens
 from voice_server.services.client_tokens import ClientTokens
 
 pytestmark = pytest.mark.unit
 
 
-class HandClock:
-    """Goes when told."""
+class Hands:
+    """A clock that is moved by hand."""
 
-    now_ms = 0.0
+    def __init__(self) -> None:
+        self.now_ms = 0.0
 
     def now(self) -> Instant:
         return Instant(self.now_ms)
 
     def utc(self) -> datetime:
-        return datetime(2026, 1, 1, tzinfo=UTC)
+        return datetime(2026, 1, 31, tzinfo=UTC)
 
 
-def test_only_those_that_wait_to_be_used_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_tokens, "MOST_OPEN", 2)
-    tokens = ClientTokens(HandClock(), 60, 3_600_000)
-    for _ in range(5):
-        tokens.redeem(tokens.issue(Caller(), None, Changes(), None), new_session_id())
-    for _ in range(2):
-        tokens.issue(Caller(), None, Changes(), None)
+def issued(tokens: ClientTokens, longest_ms: float | None = None) -> str:
+    return tokens.issue(Caller("shop"), None, Changes(), longest_ms)
+
+
+def test_only_tokens_that_wait_to_be_used_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_tokens, "MOST_WAITING", 4)
+    tokens = ClientTokens(Hands(), lifetime_s=60, session_s=3600)
+    for number in range(3):
+        tokens.redeem(issued(tokens), SessionId(f"sess_{number}"))
+    for _ in range(4):
+        issued(tokens)
     with pytest.raises(LimitError):
-        tokens.issue(Caller(), None, Changes(), None)
+        issued(tokens)
 
 
-def test_a_used_token_is_good_for_as_long_as_its_session_may_last() -> None:
-    clock = HandClock()
-    tokens = ClientTokens(clock, 60, 3_600_000)
-    token = tokens.issue(Caller(), None, Changes(), None)
-    first = tokens.redeem(token, new_session_id())
-    clock.now_ms += 3_599_000
-    again = tokens.redeem(token, new_session_id())
-    assert first.grant is not None and again.grant == first.grant
-    clock.now_ms += 2_000
+@pytest.mark.parametrize(("longest_ms", "good_for_s"), [(None, 3600), (60_000, 60), (7_200_000, 3600)])
+def test_a_used_token_is_forgotten_when_its_session_must_be_over(
+    longest_ms: float | None, good_for_s: float
+) -> None:
+    clock = Hands()
+    tokens = ClientTokens(clock, lifetime_s=60, session_s=3600)
+    token = issued(tokens, longest_ms)
+    tokens.redeem(token, SessionId("sess_1"))
+    clock.now_ms = good_for_s * 1000 - 1
+    again = tokens.redeem(token, SessionId("sess_2"))
+    assert again.grant is not None
+    assert again.grant.session_id == "sess_1"
+    clock.now_ms += 1
     with pytest.raises(AuthenticationError):
-        tokens.redeem(token, new_session_id())
+        tokens.redeem(token, SessionId("sess_1"))

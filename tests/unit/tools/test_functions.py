@@ -107,3 +107,18 @@ async def test_a_function_that_hangs_keeps_its_thread_and_no_more() -> None:
 async def test_what_a_function_raises_reaches_the_caller() -> None:
     with pytest.raises(ZeroDivisionError):
         await Threads(1).run(lambda: 1 // 0)
+
+
+async def test_sources_are_closed_side_by_side() -> None:
+    all_are_closing = asyncio.Barrier(3)
+
+    class Slow:
+        tools = ()
+
+        async def open(self) -> None: ...
+
+        async def close(self) -> None:
+            await all_are_closing.wait()
+
+    async with asyncio.timeout(5), ToolBox([Slow(), Slow(), Slow()]).running():
+        pass
