@@ -144,7 +144,7 @@ async def test_a_fault_of_ours_shows_no_trace() -> None:
 
     async with serving(llm=Broken()) as served, served.rest() as http:
         answer = await http.post("/api/chat", json={"message": "Hello"})
-    assert (answer.status_code, answer.json()["code"]) == (503, "provider_failed")
+    assert (answer.status_code, answer.json()["code"]) == (503, "provider_unavailable")
     assert "secret" not in answer.text
 
 
