@@ -120,6 +120,8 @@ class VadSettings:
 
     Voice starts at `threshold` and goes on down to `threshold - hysteresis`. It has STARTED after `start_ms`
     in one piece, is CONFIRMED once `confirm_ms` of its stretch were voiced, STOPPED after `stop_ms` without.
+    It ended where it was last above `threshold`, if that is at most `tail_ms` before it was last heard at all:
+    the model hears on for a moment when nobody speaks any more.
     After `rest_ms` of windows below `gate_dbfs`, and of no voice, the model rests until a louder one comes;
     then it is asked about the last `prelude_ms` too, in which a voice may have begun unnoticed.
     """
@@ -129,6 +131,7 @@ class VadSettings:
     start_ms: float = 64
     confirm_ms: float = 200
     stop_ms: float = 96
+    tail_ms: float = 64
     gate_dbfs: float = -60
     rest_ms: float = 320
     prelude_ms: float = 480
@@ -152,7 +155,8 @@ class VoiceDetector:
         self._speaking = False
         self._confirmed = False
         self._voice_began_ms = 0.0
-        self._voice_ended_ms = 0.0
+        self._voice_ended_ms = 0.0  # however unsure
+        self._surely_until_ms = 0.0
         self._voiced_ms = 0.0
 
     @property
@@ -218,6 +222,8 @@ class VoiceDetector:
         threshold = self._settings.threshold - self._settings.hysteresis * is_stirred
         is_voiced = probability >= threshold
         edges = self._hear_voice() if is_voiced else self._hear_silence()
+        if probability >= self._settings.threshold:
+            self._surely_until_ms = self._judged_ms
         self._quiet_ms = 0.0 if is_voiced or is_loud else self._quiet_ms + _WINDOW_MS
         self._is_resting = self._quiet_ms >= self._settings.rest_ms and not self._speaking
         self._take_up()
@@ -263,6 +269,7 @@ class VoiceDetector:
             edges.append(VoiceEdge(EdgeKind.STARTED, self._voice_began_ms))
         if self._speaking and not self._confirmed and self._voiced_ms >= self._settings.confirm_ms:
             self._confirmed = True
+            self._surely_until_ms = self._judged_ms
             edges.append(VoiceEdge(EdgeKind.CONFIRMED, self._judged_ms))
         return edges
 
@@ -275,4 +282,5 @@ class VoiceDetector:
             return []
         self._speaking = self._confirmed = False
         self._voiced_ms = 0.0
-        return [VoiceEdge(EdgeKind.STOPPED, self._voice_ended_ms)]
+        ended_ms = max(self._surely_until_ms, self._voice_ended_ms - self._settings.tail_ms)
+        return [VoiceEdge(EdgeKind.STOPPED, ended_ms)]

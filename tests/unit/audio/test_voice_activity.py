@@ -70,7 +70,13 @@ def test_one_window_is_not_yet_voice() -> None:
 def test_voice_goes_on_below_the_threshold_that_started_it() -> None:
     assert edges_of([0.4] * 10) == []
     assert edges_of([0.9, 0.4, 0.4, 0.4]) == [(STARTED, 0)]
-    assert edges_of([0.9, 0.9, 0.4, *[0.34] * 3]) == [(STARTED, 0), (STOPPED, 96)]
+    assert edges_of([0.9, 0.9, 0.4, 0.4, *[0.34] * 2]) == [(STARTED, 0)]
+
+
+def test_it_ended_where_it_was_last_sure_or_shortly_before_it_was_last_heard() -> None:
+    assert edges_of([0.9, 0.9, 0.4, *[0.34] * 3]) == [(STARTED, 0), (STOPPED, 64)]
+    assert edges_of([0.9, 0.9, 0.4, 0.4, 0.4, *[0.34] * 3]) == [(STARTED, 0), (STOPPED, 96)]
+    assert edges_of([0.9, 0.4, 0.9, 0.4, *[0.34] * 3]) == [(STARTED, 0), (STOPPED, 96)]
 
 
 def test_a_pause_within_a_word_stops_nothing() -> None:
@@ -138,7 +144,7 @@ def test_in_silence_the_model_is_not_asked() -> None:
 def test_while_there_is_voice_it_is_asked_about_silence_too() -> None:
     script = Script([*[0.9] * 3, 0.1, 0.4, *[0.1] * 30])
     edges = VoiceDetector(script).push(WINDOW * 3 + QUIET * 30)
-    assert [(edge.kind, edge.at_ms) for edge in edges] == [(STARTED, 0), (STOPPED, 160)]
+    assert [(edge.kind, edge.at_ms) for edge in edges] == [(STARTED, 0), (STOPPED, 96)]
     assert len(script.states) == 5 + REST
 
 
