@@ -120,8 +120,9 @@ class VadSettings:
 
     Voice starts at `threshold` and goes on down to `threshold - hysteresis`. It has STARTED after `start_ms`
     in one piece, is CONFIRMED once `confirm_ms` of its stretch were voiced, STOPPED after `stop_ms` without.
-    It ended where it was last above `threshold`, if that is at most `tail_ms` before it was last heard at all:
-    the model hears on for a moment when nobody speaks any more.
+    It ended where it was last above `threshold`, at most `tail_ms` before it was last heard at all: the model
+    hears on for a moment when nobody speaks any more.
+
     After `rest_ms` of windows below `gate_dbfs`, and of no voice, the model rests until a louder one comes;
     then it is asked about the last `prelude_ms` too, in which a voice may have begun unnoticed.
     """
