@@ -67,6 +67,7 @@ async def serving(
     settings.setdefault("tts_voice", "tone")
     settings.setdefault("database_url", "sqlite://")
     settings.setdefault("resilience", {"prerender": False})
+    settings["limits"] = {"saving_ms": 20_000, **settings.get("limits", {})}  # the machine may be busy
     chosen = Settings.model_validate({"port": 0, "rest_port": 0, **settings})
     catalogue = Catalogue([stt or ScriptedStt()], [llm or ScriptedLlm()], [tts or ScriptedTts()])
     server = VoiceServer(chosen, catalogue, wiring.default_choice(chosen, catalogue), embeddings)

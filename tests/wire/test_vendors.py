@@ -26,6 +26,7 @@ async def served_by(fake: FakeOpenAi, **more: object) -> AsyncIterator[Served]:
             "rest_port": 0,
             "database_url": "sqlite://",
             "resilience.prerender": False,
+            "limits.saving_ms": 20_000,
             "stt": ["openai"],
             "llm": ["openai"],
             "tts": ["openai"],

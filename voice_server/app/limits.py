@@ -65,6 +65,7 @@ def session_limits(settings: Settings) -> SessionLimits:
         input_ahead_ms=limits.input_ahead_s * 1000,
         output_ahead_ms=limits.output_ahead_s * 1000,
         input_stall_ms=limits.input_stall_ms,
+        saving_ms=limits.saving_ms,
         tool_bridge_ms=settings.tools.bridge_ms,
         clips_waiting=limits.clips_waiting,
         utterance_s=limits.clip_s,

@@ -21,18 +21,18 @@ from voice_server.core.wire import (
 )
 from voice_server.errors import StoreError
 
-PATIENCE_MS = 250.0
-
 
 class Gate:
     """One per session.
 
     Args:
         put: takes what may go out, in order.
+        patience_ms: how long something may be held back.
     """
 
-    def __init__(self, put: Callable[[Output], None]) -> None:
+    def __init__(self, put: Callable[[Output], None], patience_ms: float) -> None:
         self._put = put
+        self._patience_ms = patience_ms
         self._held: deque[tuple[Output, asyncio.Future[bool] | None]] = deque()
 
     def show(self, output: Output) -> None:
@@ -77,7 +77,7 @@ class Gate:
             alarm.cancel()
             decide(_went_well(one))
 
-        alarm = loop.call_later(PATIENCE_MS / 1000, decide, False)
+        alarm = loop.call_later(self._patience_ms / 1000, decide, False)
         saving.add_done_callback(decide_by)
         return verdict
 

@@ -16,6 +16,7 @@ class SessionLimits:
     input_ahead_ms: float = 2_000
     output_ahead_ms: float = 2_000
     input_stall_ms: float = 300
+    saving_ms: float = 250
     tool_bridge_ms: float = 0.0  # how long a tool may take in silence; 0 is for ever
     clips_waiting: int = 8
     utterance_s: float = 300  # of a recording, or of live speech without a pause

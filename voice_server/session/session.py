@@ -85,7 +85,7 @@ class Session:
             caller.owner,
         )
         self.outbox = Outbox(self._clock, limits.replay_bytes, limits.replay_ms)
-        self._telling = Telling(equipment.journal, caller, self._put)
+        self._telling = Telling(equipment.journal, caller, self._put, limits.saving_ms)
         beginning = Beginning(
             session_id.removeprefix("sess_"),
             remembered.id,

@@ -16,12 +16,15 @@ class Telling:
 
     Args:
         put: takes what may go out, in order.
+        saving_ms: how long what is told waits for the journal.
     """
 
-    def __init__(self, journal: Journal, caller: Caller, put: Callable[[Output], None]) -> None:
+    def __init__(
+        self, journal: Journal, caller: Caller, put: Callable[[Output], None], saving_ms: float
+    ) -> None:
         self._journal = journal
         self._caller = caller
-        self._gate = Gate(put)
+        self._gate = Gate(put, saving_ms)
         self._saving: Awaitable[None] | None = None  # the last thing said that the caller will be told
 
     def begin(self, remembered: Remembered, user_id: str) -> None:

@@ -161,6 +161,8 @@ class Limits(Table):
     """Reply audio is sent at most this far ahead of real time."""
     input_stall_ms: Annotated[int, Field(ge=20, le=10_000)] = 300
     """An open input stream that sends nothing for this long counts as silence from then on."""
+    saving_ms: Annotated[int, Field(ge=1, le=60_000)] = 250
+    """A transcript or a reply's text waits this long for the database; then it is told, with `not_saved`."""
     callers_remembered: Count = 10_000
     """Callers (by owner and user id) whose pauses are remembered, also in the database; the one not heard for
     longest is forgotten first."""
