@@ -286,7 +286,7 @@ def _read_audio(told: str) -> bytes:
 
 def _read_error(kind: type, told: Plain) -> VoiceServerError:
     if not issubclass(kind, VoiceServerError):
-        raise NotImplementedError(kind)
+        raise NotImplementedError(kind)  # msgspec's word for: not a type of this hook's
     error: VoiceServerError = getattr(errors, told["kind"])(
         told["message"], code=told["code"], stage=told["stage"]
     )

@@ -3,6 +3,8 @@
 A dialect turns its frames into `Input`s and `Output`s into its frames; it only wraps and unwraps bytes.
 `Input` and `Output` are wider than the core's `Event` and `Command`: the session answers by itself what needs
 no decision (a ping, a change of settings).
+
+It is one list and no logic, so that whoever writes a wire sees all there is to carry.
 """
 
 from collections.abc import Mapping

@@ -296,7 +296,7 @@ class Connection:
             log.info("slow reader let go", session=session.id)
             self._is_sent_away = True
             await self._socket.close(POLICY, "too slow")
-        except Exception:
+        except Exception:  # a task begins here: nobody would hear of it, and the caller would wait for ever
             log.exception("writer broke", session=session.id)
             session.end("failed")  # a connection that resumes could not be sent it either
             await self._socket.close(INTERNAL, "internal error")

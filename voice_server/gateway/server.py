@@ -197,7 +197,7 @@ class VoiceSocketServer:
                 await self._serve_socket(WebsocketsSocket(connection), handshake)
         except LimitError as error:
             await connection.close(1013, error.message)
-        except Exception:
+        except Exception:  # a task begins here; the library would log it as its own and say nothing of why
             log.exception("connection broke")
             await connection.close(1011, "internal error")
         finally:

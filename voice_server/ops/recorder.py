@@ -199,7 +199,7 @@ class Recorder:
             self._write(recording, line)
         except OSError as error:
             self._give_up(recording, error.strerror or "the disk refuses")
-        except Exception:
+        except Exception:  # one thread writes for all: the recordings of others go on
             log.exception("recorder broke", session=recording.session_id)
             self._give_up(recording, "the recorder broke")
 

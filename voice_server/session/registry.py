@@ -120,7 +120,7 @@ class SessionRegistry:
     async def _live(self, session: Session, started: asyncio.Event) -> None:
         try:
             await session.run(started)
-        except Exception:
+        except Exception:  # a task begins here, and nobody awaits it
             log.exception("session broke", session=session.id)
         finally:
             session.end("failed")

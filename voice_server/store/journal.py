@@ -153,7 +153,7 @@ class StoredJournal:
                     await write_line(session, line)
         except StoreError:
             raise
-        except Exception:
+        except Exception:  # whatever it is, it is about one entry, and its neighbours are to be saved
             await self._write_singly(batch)
 
     async def _write_singly(self, batch: list[tuple[Line, asyncio.Future[None]]]) -> None:
@@ -164,7 +164,7 @@ class StoredJournal:
                     await write_line(session, line)
             except StoreError:
                 raise
-            except Exception:
+            except Exception:  # the one that is at fault; its session is told
                 log.exception("ledger entry refused", conversation=line.conversation_id)
                 _fail(saved, StoreError("The database refused this."))
 

@@ -80,7 +80,7 @@ class ToolBox:
             answer = await self._tool(name).run(_read(arguments))
         except ToolError as error:
             return ToolOutcome(self._cut(error.message), is_error=True)
-        except Exception:
+        except Exception:  # a tool is anybody's code, and a reply goes on without it
             log.exception("tool broke", tool=name)
             return ToolOutcome("The tool failed.", is_error=True)
         return ToolOutcome(self._cut(answer))
