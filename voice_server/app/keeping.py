@@ -1,7 +1,7 @@
 """The platform's upkeep while the server runs: what is written, indexed and watched beside the calls."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from voice_server.app.access import check_exposure
@@ -15,6 +15,8 @@ from voice_server.settings import Settings
 
 WRITTEN_WITHIN_S = 15.0
 KEYS_WATCHED_EVERY_S = 2.0
+
+Write = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -34,25 +36,36 @@ async def keeping(
             await platform.habits.read()
         check_exposure(settings, has_keys=await platform.keys.is_required())
         writing = asyncio.create_task(platform.journal.run(), name="journal")
+        gathered: tuple[tuple[Write, float], ...] = (
+            (platform.keys.note_uses, 5.0),
+            (platform.meter.write, 2.0),
+            (platform.habits.write, 10.0),
+        )
         watching = [
-            asyncio.create_task(platform.keys.run(), name="key uses"),
             asyncio.create_task(_end_revoked(platform.keys, sessions), name="revoked keys"),
-            asyncio.create_task(platform.meter.run(), name="usage"),
-            asyncio.create_task(platform.habits.run(), name="habits"),
+            asyncio.create_task(_index_messages(platform.semantics, readiness), name="indexer"),
+            *(asyncio.create_task(_write_every(s, write), name="gathered") for write, s in gathered),
         ]
-        indexing = asyncio.create_task(_index_messages(platform.semantics, readiness), name="indexer")
         try:
             yield
         finally:
-            for task in (indexing, *watching):
+            for task in watching:
                 task.cancel()
-            await asyncio.wait({indexing, *watching})  # what one of them was writing is unwritten again
-            for write in (platform.keys.note_uses, platform.meter.write, platform.habits.write):
+            await asyncio.wait(watching)  # what one of them was writing is unwritten again
+            for write, _ in gathered:
                 with suppress(StoreError):
                     await write()
             platform.journal.close()
             await asyncio.wait({writing}, timeout=WRITTEN_WITHIN_S)
             writing.cancel()
+
+
+async def _write_every(seconds: float, write: Write) -> None:
+    """Write what has gathered, now and then."""
+    while True:
+        await asyncio.sleep(seconds)
+        with suppress(StoreError):  # it stays there and is written later
+            await write()
 
 
 async def _end_revoked(keys: KeyRing, sessions: SessionRegistry) -> None:

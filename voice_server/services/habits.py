@@ -1,15 +1,10 @@
 """How callers pause, known from memory; whoever was not heard for longest is forgotten first."""
 
-import asyncio
 from collections import OrderedDict
-from contextlib import suppress
 
 from voice_server.clock import Clock
 from voice_server.core.pauses import Pauses
-from voice_server.errors import StoreError
 from voice_server.store.habits import CallerPauses, HabitStore
-
-_WRITTEN_EVERY_S = 10.0
 
 
 class CallerHabits:
@@ -62,13 +57,6 @@ class StoredHabits:
         """
         for one in await self._store.newest(self._known.capacity):
             self._known.learn(one.owner, one.user_id, one.pauses)
-
-    async def run(self) -> None:
-        """Until cancelled, write what was learned."""
-        while True:
-            await asyncio.sleep(_WRITTEN_EVERY_S)
-            with suppress(StoreError):  # it stays here and is written later
-                await self.write()
 
     async def write(self) -> None:
         """Write what was learned.

@@ -1,11 +1,9 @@
 """Who holds which API key: those of the settings and those of the database, by one way in."""
 
-import asyncio
 import hashlib
 import secrets
 import string
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -24,7 +22,6 @@ NO_KEY = "Authentication required. Provide a valid user ID or API key."
 COOKIE = "voice_server_session"
 WEB_PREFIX = "web_"  # of what is in it
 _KEY_CHARS = 36
-_NOTED_EVERY_S = 5.0
 _MOST_REMEMBERED = 10_000
 
 
@@ -207,21 +204,18 @@ class KeyRing:
 
     # ── When they were used ──────────────────────────────────────────────────────────────────────
 
-    async def run(self) -> None:
-        """Until cancelled, keep when keys were last used: now and then, not at every use."""
-        while True:
-            await asyncio.sleep(_NOTED_EVERY_S)
-            with suppress(StoreError):  # the next time will do
-                await self.note_uses()
-
     async def note_uses(self) -> None:
-        """Keep it now."""
+        """Keep when keys were last used; to be called now and then, not at every use.
+
+        Raises:
+            StoreError: the database does not take it; nothing is lost.
+        """
         used, self._used_at_ms = self._used_at_ms, {}
         if not used:
             return
         try:
             await self._stored.note_use(used)
-        except StoreError:
+        except BaseException:  # cancelled, too: the last of them are written at the end
             self._used_at_ms = used | self._used_at_ms
             raise
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import structlog
@@ -17,7 +16,6 @@ from voice_server.store.usage import UsageLedger, UsageRecord, UsageSum, place_o
 log = structlog.get_logger()
 
 ANONYMOUS_KEY = "none"
-_WRITTEN_EVERY_S = 2.0
 _MOST_WAITING = 100_000
 _COUNTED = ("requests", "audio_ms", "input_tokens", "output_tokens", "characters", "cost")
 
@@ -142,13 +140,6 @@ class Meter:
     async def latencies(self, owner: str, from_ms: int, to_ms: int) -> list[tuple[int, float]]:
         """When replies were written, and how long they took to be heard (ms)."""
         return await self._ledger.latencies(owner, from_ms, to_ms)
-
-    async def run(self) -> None:
-        """Until cancelled, write what has gathered."""
-        while True:
-            await asyncio.sleep(_WRITTEN_EVERY_S)
-            with suppress(StoreError):  # it stays here and is written later
-                await self.write()
 
     async def write(self) -> None:
         """Write what has gathered.
