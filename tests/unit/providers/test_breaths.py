@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.providers.leaving import is_cancelled_while
 from voice_server.providers.local import piper
 from voice_server.providers.local.piper import split_breaths
 
@@ -31,23 +32,15 @@ def test_no_word_is_lost_and_no_breath_is_too_long(pieces: list[str]) -> None:
 
 
 async def test_who_is_cancelled_while_leaving_a_voice_is_cancelled() -> None:
-    is_leaving = asyncio.Event()
-
     async def words() -> AsyncIterator[str]:
         yield "..."  # nothing to say: no model is needed
         await asyncio.sleep(3_600)
 
-    async def listen() -> None:
+    async def listen(is_leaving: asyncio.Event) -> None:
         speaking = piper.create({}).speak(words(), piper.PiperTextToSpeech.capabilities.voices[0])
         await anext(speaking)
         await asyncio.sleep(0)
         is_leaving.set()
         await speaking.aclose()
-        await asyncio.sleep(3_600)  # the leaving has eaten the cancellation if it comes so far
 
-    listening = asyncio.create_task(listen())
-    await is_leaving.wait()
-    listening.cancel()
-    done, _ = await asyncio.wait({listening}, timeout=5)
-    listening.cancel()
-    assert done and listening.cancelled()
+    assert await is_cancelled_while(listen)

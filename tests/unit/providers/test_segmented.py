@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.unit.providers.leaving import is_cancelled_while
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
 from voice_server.errors import AudioError, ProviderError, VoiceServerError
 from voice_server.providers.base import (
@@ -124,21 +125,14 @@ async def test_silence_pushed_after_a_flush_does_not_lose_its_answer() -> None:
 
 async def test_who_is_cancelled_while_leaving_is_cancelled() -> None:
     transcriber = ScriptedTranscriber()
-    is_leaving = asyncio.Event()
 
-    async def listen() -> None:
+    async def listen(is_leaving: asyncio.Event) -> None:
         async with SegmentedSpeechToText(transcriber).open(SttHints()) as stream:
             stream.flush(1)
             await settle()
             is_leaving.set()
-        await asyncio.sleep(3_600)  # the leaving has eaten the cancellation if it comes so far
 
-    listening = asyncio.create_task(listen())
-    await is_leaving.wait()
-    listening.cancel()
-    done, _ = await asyncio.wait({listening}, timeout=5)
-    listening.cancel()
-    assert done and listening.cancelled()
+    assert await is_cancelled_while(listen)
 
 
 async def test_partials_come_with_new_audio_one_at_a_time() -> None:
