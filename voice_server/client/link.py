@@ -1,7 +1,6 @@
 """One session's messages, over one connection after another."""
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -172,8 +171,9 @@ class Link:
         self._cut()
         if self._reader is not None:
             self._reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reader
+            await asyncio.wait(
+                {self._reader}
+            )  # to pass over its cancellation would pass over one of ours, too
             self._reader = None
 
     async def _connect(self) -> ClientConnection:

@@ -9,6 +9,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from tests.leaving import is_cancelled_while
 from tests.unit.client.scripted_server import ScriptedServer
 from voice_server.client import (
     ConnectionLost,
@@ -310,6 +311,16 @@ async def test_binary_audio_goes_on_counting_through_a_drop(server: ScriptedServ
         await server.tell(AudioOut(TURN, b"1", 1, 20.0))
         await client.resume()
         assert await anext(client) == AudioChunk(turn_id="turn_1", data=b"1", index=1, seq=4)
+
+
+async def test_who_is_cancelled_while_resuming_is_cancelled(server: ScriptedServer) -> None:
+    async with VoiceClient.connect(server.url) as client:
+
+        async def resume(is_leaving: asyncio.Event) -> None:
+            is_leaving.set()
+            await client.resume()
+
+        assert await is_cancelled_while(resume)
 
 
 async def test_a_session_that_is_gone_begins_anew(server: ScriptedServer) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.providers.leaving import is_cancelled_while
+from tests.leaving import is_cancelled_while
 from voice_server.providers.local import piper
 from voice_server.providers.local.piper import split_breaths
 

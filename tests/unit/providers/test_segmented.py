@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.unit.providers.leaving import is_cancelled_while
+from tests.leaving import is_cancelled_while
 from voice_server.audio.format import STT_RATE_HZ, bytes_of_ms
 from voice_server.errors import AudioError, ProviderError, VoiceServerError
 from voice_server.providers.base import (
