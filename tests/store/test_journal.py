@@ -3,15 +3,14 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
+from tests.clocks import HandClock
 from tests.postgres import PostgresServer
-from voice_server.clock import Clock, Instant
 from voice_server.core.commands import (
     AssistantHeard,
     AssistantWrote,
@@ -33,19 +32,9 @@ CONVERSATION = ConversationId("conv_1")
 TURN = TurnId("turn_1")
 
 
-class OneDay(Clock):
-    """It is always the same moment."""
-
-    def now(self) -> Instant:
-        return Instant(0.0)
-
-    def utc(self) -> datetime:
-        return datetime(2026, 1, 31, 12, tzinfo=UTC)
-
-
 @pytest.fixture
 async def journal(database: Database) -> AsyncIterator[StoredJournal]:
-    journal = StoredJournal(database, OneDay())
+    journal = StoredJournal(database, HandClock())
     writing = asyncio.create_task(journal.run())
     yield journal
     journal.close()
@@ -168,8 +157,8 @@ async def test_an_entry_that_breaks_a_rule_takes_no_other_along(journal: StoredJ
 async def test_fifty_writers_at_once_lose_nothing(database: Database) -> None:
     """And a second process, which is another `Database`, writes as well."""
     other = Database(str(database.url.render_as_string(hide_password=False)))
-    journals = [StoredJournal(database, OneDay()) for _ in range(25)]
-    journals += [StoredJournal(other, OneDay()) for _ in range(25)]
+    journals = [StoredJournal(database, HandClock()) for _ in range(25)]
+    journals += [StoredJournal(other, HandClock()) for _ in range(25)]
 
     async def write(number: int, journal: StoredJournal) -> None:
         conversation = ConversationId(f"conv_{number}")
@@ -191,7 +180,7 @@ async def test_fifty_writers_at_once_lose_nothing(database: Database) -> None:
 async def test_what_a_full_disk_refuses_is_written_later(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'full.db'}")
     await database.open()
-    journal = StoredJournal(database, OneDay())
+    journal = StoredJournal(database, HandClock())
     writing = asyncio.create_task(journal.run())
     await journal.record("ada", CONVERSATION, Began("ada"))
 
@@ -217,7 +206,7 @@ async def test_what_a_read_only_postgresql_refuses_is_written_later(postgres: Po
     url = postgres.new_database()
     database = Database(url)
     await database.open()
-    journal = StoredJournal(database, OneDay())
+    journal = StoredJournal(database, HandClock())
     async with database.engine.begin() as connection:
         name = await connection.scalar(text("SELECT current_database()"))
         await connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
@@ -265,7 +254,7 @@ async def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
     file = tmp_path / "locked.db"
     database = Database(f"sqlite:///{file}")
     await database.open()
-    journal = StoredJournal(database, OneDay())
+    journal = StoredJournal(database, HandClock())
     writing = asyncio.create_task(journal.run())
     with sqlite3.connect(file, isolation_level=None) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -283,7 +272,7 @@ async def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
 
 async def test_too_much_that_waits_is_refused(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'never.db'}")
-    journal = StoredJournal(database, OneDay(), most_waiting=2)
+    journal = StoredJournal(database, HandClock(), most_waiting=2)
     for _ in range(2):
         journal.record("ada", CONVERSATION, Began("ada"))
     with pytest.raises(StoreError, match="lost"):

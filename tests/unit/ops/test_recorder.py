@@ -3,11 +3,11 @@
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tests.clocks import HandClock
 from voice_server.clock import Instant
 from voice_server.core import events as on
 from voice_server.core.tape import Beginning, Tape, read
@@ -18,16 +18,6 @@ from voice_server.ops.recorder import Recorder, RecorderLimits, SessionRecording
 pytestmark = pytest.mark.unit
 
 BEGINNING = Beginning("", ConversationId("c"))
-
-
-class Standing:
-    """A clock that stands still."""
-
-    def now(self) -> Instant:
-        return Instant(0.0)
-
-    def utc(self) -> datetime:
-        return datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def tape_of(file: Path) -> Tape:
@@ -44,7 +34,7 @@ def talk(recording: SessionRecording, steps: int) -> None:
 
 
 def recorder(folder: Path, limits: RecorderLimits = RecorderLimits()) -> Recorder:  # noqa: B008
-    return Recorder(folder, limits, Standing())
+    return Recorder(folder, limits, HandClock())
 
 
 def test_a_slow_disk_ends_recordings_and_holds_up_nobody(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from tests.unit.ops.turns import StoppedClock, report
+from tests.clocks import HandClock
+from tests.unit.ops.turns import report
 from voice_server.clock import Instant
 from voice_server.ops.tracing import TurnTracer
 from voice_server.ops.turns import Moment, ReplyHeard, TurnReport
@@ -18,7 +19,7 @@ def spans_of(*reports: TurnReport, heard: tuple[ReplyHeard, ...] = ()) -> dict[s
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracer = TurnTracer(provider, StoppedClock(Instant(5_000)))
+    tracer = TurnTracer(provider, HandClock(Instant(5_000)))
     for one in reports:
         tracer.turn_ended(one)
     for other in heard:

@@ -1,8 +1,5 @@
 """Turns to tell about."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-
 from voice_server.clock import Instant
 from voice_server.core.wire import EarlyStarts
 from voice_server.ops.turns import Moment, TurnReport
@@ -28,14 +25,3 @@ def report(
     moments = {moment: Instant(at) for moment, at in MOMENTS.items() if moment not in without}
     providers = {"stt": "ears", "llm": "local/qwen", "tts": "mouth"}
     return TurnReport("sess_1", "conv_1", "turn_1", end_reason, moments, providers, failures, early_starts)
-
-
-@dataclass(frozen=True, slots=True)
-class StoppedClock:
-    at: Instant
-
-    def now(self) -> Instant:
-        return self.at
-
-    def utc(self) -> datetime:
-        return datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,7 +1,6 @@
-from datetime import UTC, datetime
-
 import pytest
 
+from tests.clocks import HandClock
 from voice_server.clock import Instant
 from voice_server.core.caller import Caller
 from voice_server.core.wire import Changes
@@ -13,26 +12,13 @@ from voice_server.services.client_tokens import ClientTokens
 pytestmark = pytest.mark.unit
 
 
-class Hands:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.now_ms = 0.0
-
-    def now(self) -> Instant:
-        return Instant(self.now_ms)
-
-    def utc(self) -> datetime:
-        return datetime(2026, 1, 31, tzinfo=UTC)
-
-
 def issued(tokens: ClientTokens, longest_ms: float | None = None) -> str:
     return tokens.issue(Caller("shop"), None, Changes(), longest_ms)
 
 
 def test_only_tokens_that_wait_to_be_used_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_tokens, "MOST_WAITING", 4)
-    tokens = ClientTokens(Hands(), lifetime_s=60, session_s=3600)
+    tokens = ClientTokens(HandClock(), lifetime_s=60, session_s=3600)
     for number in range(3):
         tokens.redeem(issued(tokens), SessionId(f"sess_{number}"))
     for _ in range(4):
@@ -45,14 +31,14 @@ def test_only_tokens_that_wait_to_be_used_are_too_many(monkeypatch: pytest.Monke
 def test_a_used_token_is_forgotten_when_its_session_must_be_over(
     longest_ms: float | None, good_for_s: float
 ) -> None:
-    clock = Hands()
+    clock = HandClock()
     tokens = ClientTokens(clock, lifetime_s=60, session_s=3600)
     token = issued(tokens, longest_ms)
     tokens.redeem(token, SessionId("sess_1"))
-    clock.now_ms = good_for_s * 1000 - 1
+    clock.at = Instant(good_for_s * 1000 - 1)
     again = tokens.redeem(token, SessionId("sess_2"))
     assert again.grant is not None
     assert again.grant.session_id == "sess_1"
-    clock.now_ms += 1
+    clock.at = Instant(clock.at + 1)
     with pytest.raises(AuthenticationError):
         tokens.redeem(token, SessionId("sess_1"))

@@ -1,11 +1,11 @@
 import asyncio
-from datetime import datetime
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.clocks import HandClock
 from voice_server.clock import Instant
 from voice_server.core.wire import AudioOut, AudioStart, Interrupted, Output, Pong, Status, StatusKind
 from voice_server.ids import TurnId
@@ -14,19 +14,6 @@ from voice_server.session.outbox import Outbox, audio_ms
 pytestmark = pytest.mark.unit
 
 TURN = TurnId("t")
-
-
-class HandClock:
-    """Goes when told."""
-
-    def __init__(self) -> None:
-        self.now_ms = 0.0
-
-    def now(self) -> Instant:
-        return Instant(self.now_ms)
-
-    def utc(self) -> datetime:
-        raise AssertionError("nothing here asks for the time of day")
 
 
 def chunk(duration_ms: float = 100.0, size_bytes: int = 100) -> AudioOut:
@@ -87,10 +74,10 @@ def test_what_was_sent_is_kept_for_a_while() -> None:
     box = outbox(clock)
     box.put(Pong(1))
     box.sent(1)
-    clock.now_ms = 30_000
+    clock.at = Instant(30_000)
     box.put(Pong(2))
     assert box.holds_after(0)
-    clock.now_ms = 30_001
+    clock.at = Instant(30_001)
     box.put(Pong(3))
     assert not box.holds_after(0) and box.holds_after(1)
 
@@ -144,7 +131,7 @@ def test_whatever_happens_nothing_is_lost_or_doubled(acts: list[str], chance: Ra
                     return  # refused: a new session
                 box.rewind(got[-1] if got else 0)
             case _:
-                clock.now_ms += 7_000
+                clock.at = Instant(clock.at + 7_000)
     assert got + on_the_way == list(range(1, len(got + on_the_way) + 1))
 
 

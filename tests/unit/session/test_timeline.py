@@ -1,10 +1,8 @@
-from dataclasses import dataclass
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.clocks import HandClock
 from voice_server.clock import Instant
 from voice_server.ids import TurnId
 from voice_server.ops.turns import ReplyHeard
@@ -16,17 +14,6 @@ TURN = TurnId("t")
 
 
 SENT = Instant(20_000)
-
-
-@dataclass(slots=True)
-class HandClock:
-    at: Instant = Instant(0)
-
-    def now(self) -> Instant:
-        return self.at
-
-    def utc(self) -> datetime:
-        return datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def timeline_of(*moments: float) -> Timeline:
